@@ -1,0 +1,1 @@
+"""How the CRM is reached: set-up, credentials and the Dataverse client."""

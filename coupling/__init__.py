@@ -1,0 +1,1 @@
+"""What belongs with what: table mappings, field mappings, couplings, matching."""

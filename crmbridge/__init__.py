@@ -1,0 +1,1 @@
+"""The project: settings, urls, Home, API root, and the demo and worker commands."""

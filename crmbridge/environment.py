@@ -1,0 +1,48 @@
+"""Secrets of this installation: from the environment, else generated once into a file only its owner can read."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def secret(name: str, *, folder: Path, generate: Callable[[], str], production: bool) -> str:
+    """The secret NAME: from the variable NAME, the file named by NAME_FILE, or `folder/<name>.secret`.
+
+    The last is made on first use with mode 0600. In production nothing is generated:
+    a server that invents its own keys cannot read yesterday's data tomorrow.
+
+    Raises:
+        ImproperlyConfigured: NAME_FILE cannot be read, or nothing is given in production.
+    """
+    if value := os.environ.get(name):
+        return value
+    if path := os.environ.get(f"{name}_FILE"):
+        return _read(Path(path), name)
+    if production:
+        raise ImproperlyConfigured(f"Set {name} (or {name}_FILE): production does not generate secrets.")
+    return _generated_once(folder / f"{name.lower()}.secret", generate)
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE names a file that cannot be read: {error.strerror}.") from error
+
+
+def _generated_once(path: Path, generate: Callable[[], str]) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    if not path.exists():
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(generate())
+        # Two processes may start at once: a link fails where the other was faster, and both then read the same secret.
+        try:
+            os.link(scratch, path)
+        except FileExistsError:
+            pass
+        finally:
+            scratch.unlink()
+    return path.read_text().strip()

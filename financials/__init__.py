@@ -1,0 +1,1 @@
+"""The ERP side: its tables and their business rules."""

@@ -1,0 +1,1 @@
+"""Moves data: the engine, its jobs, errors and conflicts."""
