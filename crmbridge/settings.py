@@ -27,7 +27,9 @@ FERNET_KEYS = secret(
     "CRMBRIDGE_FERNET_KEYS", folder=VAR_DIR, generate=lambda: Fernet.generate_key().decode(), production=PRODUCTION
 ).split(",")
 
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
+)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_ADDRESS = env.str("CRMBRIDGE_SITE_ADDRESS", "http://localhost:8000")
 
