@@ -1,10 +1,11 @@
-"""What moving data leaves behind: jobs with their counters, errors, conflicts, history, and where each mapping stands."""
+"""What moving data leaves behind: jobs with counters, errors, conflicts, history, and where each mapping stands."""
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from connection.errors import Recovery
 from coupling.models import Coupling, Direction, FieldMapping, TableMapping
 
 
@@ -81,23 +82,14 @@ class SynchJob(models.Model):
         return in_language(self.message)
 
 
-class ErrorKind(models.TextChoices):
-    """What to do about an error."""
-
-    RETRY_LATER = "retry_later", _("Retries by itself")
-    FIX_RECORD = "fix_record", _("Fix the record")
-    FIX_SETUP = "fix_setup", _("Fix the set-up")
-    BUG = "bug", _("Fault in crmbridge")
-
-
 class SynchError(models.Model):
-    """One record's failure: what went wrong and what to do, in the users' languages; resolved when the record settles."""
+    """One record's failure: what went wrong and what to do, in every language; resolved when the record settles."""
 
     mapping = models.ForeignKey(TableMapping, models.CASCADE, related_name="synch_errors", verbose_name=_("mapping"))
     side = models.CharField(_("side"), max_length=3, choices=Side)
     record_id = models.UUIDField(_("record id"))
     record_name = models.CharField(_("record"), max_length=250, blank=True, default="")
-    kind = models.CharField(_("kind"), max_length=12, choices=ErrorKind)
+    kind = models.CharField(_("kind"), max_length=12, choices=Recovery)
     code = models.CharField(_("code"), max_length=40, blank=True, default="")
     text = Texts(_("text"), default=dict)
     fix = Texts(_("what to do"), default=dict)

@@ -1,0 +1,1 @@
+"""Both sides as the engine sees them: tables that speak one small protocol."""

@@ -1,0 +1,179 @@
+"""The ERP side of a mapping: any Django model with an immutable id, a business key and a modified-at stamp."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import DatabaseError, models, transaction
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.functional import cached_property
+from django.utils.text import get_text_list
+
+from connection.dataverse.errors import VersionMismatch
+from connection.errors import CRMBridgeError, FixRecord
+from coupling.filters import Filter
+from coupling.models import TableMapping
+from coupling.tables.table import Column, Page, Record, Write, Written
+from coupling.values import Value, canonical
+
+# A transaction that began earlier may commit a smaller stamp after ours was read; the window reads it again (DESIGN §4).
+OVERLAP = timedelta(seconds=30)
+
+
+class ERPTable:
+    """The records of one Django model, reading and writing the named fields.
+
+    Writes go through the model's own `full_clean` and `save`, so that the business rules of the table hold.
+    """
+
+    is_transactional = True
+
+    def __init__(self, mapping: TableMapping, fields: Sequence[str]) -> None:
+        self.model: type[models.Model] = apps.get_model(mapping.erp_table)
+        self.key = mapping.erp_key
+        self.id_field = mapping.erp_id_field
+        self.modified_field = mapping.erp_modified_field
+        self.filter = Filter.parse(mapping.erp_filter)
+        self.template: Mapping[str, Any] = mapping.erp_template
+        self.columns: Mapping[str, Column] = {name: self._column(name) for name in fields}
+
+    def changes(self, cursor: str, page_size: int) -> Iterator[Page]:
+        """Records modified since the cursor, less an overlap, by keyset pages; the ERP tells of no deletions here."""
+        position = _position(cursor)
+        while True:
+            records = self._records(self._after(position), page_size)
+            if records:
+                position = (datetime.fromisoformat(records[-1].version), records[-1].id)
+                yield Page(records, cursor=f"{position[0].isoformat()}|{position[1]}")
+            if len(records) < page_size:
+                return
+
+    def fetch(self, ids: Sequence[UUID]) -> dict[UUID, Record]:
+        """The records with these ids."""
+        return {record.id: record for record in self._records(Q(**{f"{self.id_field}__in": ids}))}
+
+    def find(self, column: str, values: Sequence[Value]) -> list[Record]:
+        """The records whose field equals one of `values`, whatever the case of letters."""
+        if self.columns[column].kind not in ("text", "code"):
+            return self._records(Q(**{f"{column}__in": values}))
+        rows = self._rows.annotate(found_by=Lower(column))
+        return self._read(rows.filter(found_by__in=[str(value).lower() for value in values]))
+
+    def create(self, rows: Sequence[Write]) -> list[Written]:
+        """Insert records by the model's rules; one that breaks them is refused alone (I6)."""
+        return [self._saved(self.model(**{self.id_field: row.id} | dict(self.template)), row) for row in rows]
+
+    def update(self, writes: Sequence[Write]) -> list[Written]:
+        """Write fields into records that still stand at the version judged (I2); must run in a transaction."""
+        found = {
+            getattr(instance, self.id_field): instance
+            for instance in self._rows.select_for_update().filter(**{f"{self.id_field}__in": [w.id for w in writes]})
+        }
+        return [self._updated(found.get(write.id), write) for write in writes]
+
+    def count(self) -> int:
+        """How many records there are."""
+        return self._rows.count()
+
+    def accepts(self, record: Record) -> bool:
+        """Whether the record is inside the mapping's table filter."""
+        return self.filter.accepts(record.values)
+
+    @property
+    def _rows(self) -> models.QuerySet[Any]:
+        return self.model._default_manager.all()
+
+    def _field(self, name: str) -> "models.Field[Any, Any]":
+        field = self.model._meta.get_field(name)
+        assert isinstance(field, models.Field)
+        return field
+
+    def _column(self, name: str) -> Column:
+        field = self._field(name)
+        kind, decimals = "text", None
+        if isinstance(field, models.DecimalField):
+            kind, decimals = "decimal", field.decimal_places
+        elif isinstance(field, models.BooleanField):
+            kind = "boolean"
+        elif isinstance(field, models.IntegerField):
+            kind = "integer"
+        elif isinstance(field, models.DateTimeField):
+            kind = "datetime"
+        elif isinstance(field, models.DateField):
+            kind = "date"
+        elif isinstance(field, models.UUIDField):
+            kind = "id"
+        elif field.get_prep_value(" a ") == "A":
+            kind = "code"
+        return Column(name, kind, field.max_length, decimals)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        needed = [self.id_field, self.modified_field, self.key]
+        return list(dict.fromkeys([*needed, *self.columns, *self.filter.columns]))
+
+    def _after(self, position: tuple[datetime, UUID] | None) -> Q:
+        if position is None:
+            return Q()
+        modified, last = position
+        return Q(**{f"{self.modified_field}__gt": modified}) | Q(
+            **{self.modified_field: modified, f"{self.id_field}__gt": last}
+        )
+
+    def _records(self, condition: Q, limit: int | None = None) -> list[Record]:
+        rows = self._rows.filter(condition).order_by(self.modified_field, self.id_field)
+        return self._read(rows[:limit] if limit else rows)
+
+    def _read(self, rows: models.QuerySet[Any]) -> list[Record]:
+        return [self._record(dict(zip(self._names, row, strict=True))) for row in rows.values_list(*self._names)]
+
+    def _record(self, row: Mapping[str, Any]) -> Record:
+        values = {name: canonical(row[name]) for name in self._names[2:]}
+        return Record(row[self.id_field], row[self.modified_field].isoformat(), values, str(row[self.key]))
+
+    def _updated(self, instance: models.Model | None, write: Write) -> Written:
+        if instance is None or getattr(instance, self.modified_field).isoformat() != write.version:
+            return Written(VersionMismatch(technical=f"{self.model._meta.label} {write.id} is not at {write.version}"))
+        return self._saved(instance, write)
+
+    def _saved(self, instance: models.Model, write: Write) -> Written:
+        for name, value in write.values.items():
+            setattr(instance, name, self._python(name, value))
+        try:
+            with transaction.atomic():
+                instance.full_clean(validate_unique=instance._state.adding)
+                instance.save()
+        except ValidationError as error:
+            return Written(_refused(error))
+        except DatabaseError as error:
+            return Written(_refused_by_database(error))
+        return Written(record=self._record({name: getattr(instance, name) for name in self._names}))
+
+    def _python(self, name: str, value: Value) -> Any:
+        field = self._field(name)
+        if value is None and not field.null:
+            return field.get_default()
+        return field.to_python(value)
+
+
+def _position(cursor: str) -> tuple[datetime, UUID] | None:
+    if not cursor:
+        return None
+    modified, last = cursor.split("|")
+    return datetime.fromisoformat(modified) - OVERLAP, UUID(last)
+
+
+def _refused(error: ValidationError) -> CRMBridgeError:
+    parts = [
+        " ".join(messages) if name == NON_FIELD_ERRORS else f"{name}: {' '.join(messages)}"
+        for name, messages in error.message_dict.items()
+    ]
+    return FixRecord(get_text_list(parts, "·"), technical=str(error))
+
+
+def _refused_by_database(error: DatabaseError) -> CRMBridgeError:
+    return FixRecord(technical=f"{type(error).__name__}: {error}")
