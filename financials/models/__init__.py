@@ -1,0 +1,27 @@
+"""The tables of the ERP, one module an aggregate."""
+
+from financials.models.company_settings import CompanySettings, Experience
+from financials.models.contact import Contact, ContactType
+from financials.models.currency import Currency, CurrencyExchangeRate
+from financials.models.customer import Customer, CustomerBlocked
+from financials.models.no_series import NoSeries
+from financials.models.payment_terms import PaymentTerms
+from financials.models.salesperson import Salesperson
+from financials.models.shipment_method import ShipmentMethod
+from financials.models.shipping_agent import ShippingAgent
+
+__all__ = [
+    "CompanySettings",
+    "Contact",
+    "ContactType",
+    "Currency",
+    "CurrencyExchangeRate",
+    "Customer",
+    "CustomerBlocked",
+    "Experience",
+    "NoSeries",
+    "PaymentTerms",
+    "Salesperson",
+    "ShipmentMethod",
+    "ShippingAgent",
+]

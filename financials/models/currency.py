@@ -1,0 +1,101 @@
+"""Currencies and their exchange rates."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from financials.exchange_rates import Rate, units_per_base
+from financials.models.fields import CodeField, CodeReferenceField, TextColumn, normalized
+from financials.models.record import ERPRecord
+
+
+class Currency(ERPRecord):
+    """A currency. On customers and documents a blank currency code means the local currency (CU-1)."""
+
+    code = CodeField(_("Code"), max_length=10, unique=True)
+    iso_code = CodeField(_("ISO Code"), max_length=3, blank=True)
+    description = TextColumn(_("Description"), max_length=30, blank=True)
+    symbol = TextColumn(_("Symbol"), max_length=10, blank=True)
+    amount_decimal_places = TextColumn(_("Amount Decimal Places"), max_length=5, blank=True)
+
+    class Meta(ERPRecord.Meta):
+        verbose_name = _("Currency")
+        verbose_name_plural = _("Currencies")
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.description}".rstrip()
+
+    def exchange_rate(self, base: str, on: date | None = None) -> Decimal:
+        """Units of this currency for one unit of BASE on a date (today by default), future rates ignored (CU-4).
+
+        Raises:
+            MissingExchangeRateError: a rate that is needed is missing.
+        """
+        from financials.models.company_settings import CompanySettings
+
+        rates = CurrencyExchangeRate.objects.select_related("currency")
+        return units_per_base(
+            self.code,
+            normalized(base),
+            lcy=CompanySettings.current().lcy_code,
+            on=on or timezone.localdate(),
+            rates=[rate.as_rate() for rate in rates],
+        )
+
+
+class CurrencyExchangeRate(ERPRecord):
+    """What a currency is worth from a date on: `amount` of it for `relational amount` of another."""
+
+    currency = models.ForeignKey(
+        Currency, verbose_name=_("Currency Code"), on_delete=models.CASCADE, related_name="exchange_rates"
+    )
+    starting_date = models.DateField(_("Starting Date"))
+    exchange_rate_amount = models.DecimalField(
+        _("Exchange Rate Amount"), max_digits=20, decimal_places=5, validators=[MinValueValidator(Decimal("0.00001"))]
+    )
+    relational_currency_code = CodeReferenceField(
+        _("Relational Currency Code"), max_length=10, to="financials.Currency", help_text=_("Blank: local currency")
+    )
+    relational_exch_rate_amount = models.DecimalField(
+        _("Relational Exch. Rate Amount"),
+        max_digits=20,
+        decimal_places=5,
+        validators=[MinValueValidator(Decimal("0.00001"))],
+    )
+
+    class Meta(ERPRecord.Meta):
+        verbose_name = _("Currency Exchange Rate")
+        verbose_name_plural = _("Currency Exchange Rates")
+        ordering = ["currency", "starting_date"]
+        constraints = [models.UniqueConstraint(fields=["currency", "starting_date"], name="one_rate_per_date")]
+
+    @property
+    def key(self) -> str:
+        """Currency and date, which together are unique."""
+        return f"{self.currency.code} {self.starting_date}"
+
+    def as_rate(self) -> Rate:
+        """The plain value that exchange rates are worked out from."""
+        return Rate(
+            currency=self.currency.code,
+            starting_date=self.starting_date,
+            amount=self.exchange_rate_amount,
+            relational_currency=self.relational_currency_code,
+            relational_amount=self.relational_exch_rate_amount,
+        )
+
+    def follow(self, before: Mapping[str, Any]) -> None:
+        """Count the currency as modified too, so that its new rate travels to the CRM (gap 7.2)."""
+        Currency.objects.filter(pk=self.currency_id).touch()
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete the rate; its currency counts as modified (gap 7.2)."""
+        Currency.objects.filter(pk=self.currency_id).touch()
+        return super().delete(*args, **kwargs)
