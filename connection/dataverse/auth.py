@@ -1,0 +1,89 @@
+"""Signs the application in (dataverse-web-api.md 2): client credentials through msal, one app a process."""
+
+import re
+from threading import Lock
+from typing import Any
+
+import msal
+import requests
+from django.utils.translation import gettext_lazy as _
+
+from connection.dataverse.address import is_microsoft_login, login_address
+from connection.dataverse.diagnosis import from_exception
+from connection.dataverse.errors import SignInRefused
+from connection.dataverse.session import GuardedSession
+from connection.errors import CRMBridgeError, Text
+from connection.masking import register_secret
+
+_REASONS: dict[str, tuple[Text, Text]] = {
+    "7000215": (
+        _("The sign-in was refused: the client secret is wrong."),
+        _("Enter the secret's value (not its ID) from the app registration in Microsoft Entra ID."),
+    ),
+    "7000222": (
+        _("The sign-in was refused: the client secret has expired."),
+        _("Create a new client secret in Microsoft Entra ID and enter it here."),
+    ),
+    "700016": (
+        _("The sign-in was refused: the application is unknown in this tenant."),
+        _("Check the client ID and the tenant."),
+    ),
+    "90002": (_("The sign-in was refused: the tenant is unknown."), _("Check the tenant ID.")),
+    "500011": (
+        _("The sign-in was refused: this tenant does not know the Dynamics CRM address."),
+        _("Check that address and tenant belong together."),
+    ),
+}
+
+
+class SignIn:
+    """Gets tokens for one environment and keeps them until shortly before they expire.
+
+    Nothing happens over the network before the first `token()`: msal's constructor already asks the login server.
+    """
+
+    def __init__(self, address: str, *, tenant: str, client_id: str, client_secret: str, authority: str = "") -> None:
+        register_secret(client_secret)
+        self._login = login_address(address, authority)
+        self._tenant, self._client_id, self._client_secret = tenant, client_id, client_secret
+        self._scope = f"{address}/.default"
+        self._app: Any = None
+        self._lock = Lock()
+
+    def token(self) -> str:
+        """An access token. Raises SignInRefused, or what the network made of it (`diagnosis.from_exception`)."""
+        with self._lock:
+            try:
+                self._app = self._app or self._new_app()
+                answer = self._app.acquire_token_for_client(scopes=[self._scope])
+            except requests.RequestException as failure:
+                raise from_exception(failure, repeatable=True) from None
+        if "access_token" not in answer:
+            raise _refusal(f"{answer.get('error')}: {answer.get('error_description')}")
+        return str(answer["access_token"])
+
+    def renew(self) -> None:
+        """Forget the token, so that the next one is fresh: the CRM did not accept the last one."""
+        with self._lock:
+            self._app = None
+
+    def _new_app(self) -> Any:
+        try:
+            return msal.ConfidentialClientApplication(
+                self._client_id,
+                authority=self._login if self._login.endswith(f"/{self._tenant}") else f"{self._login}/{self._tenant}",
+                client_credential=self._client_secret,
+                http_client=GuardedSession(timeout=(10.0, 30.0)),
+                instance_discovery=None if is_microsoft_login(self._login) else False,
+            )
+        except ValueError as failure:
+            # msal's word for a login server that does not know the tenant, or that is none.
+            raise _refusal(str(failure)) from None
+
+
+def _refusal(description: str) -> CRMBridgeError:
+    """The refusal in plain words; Entra ID's texts begin with their number (dataverse-web-api.md 2.1)."""
+    found = re.search(r"AADSTS(\d+)", description)
+    number = found[1] if found else ""
+    text, fix = _REASONS.get(number, (None, None))
+    return SignInRefused(text, fix=fix, technical=description, code=f"AADSTS{number}" if number else "")

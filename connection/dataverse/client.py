@@ -1,0 +1,194 @@
+"""The face of the CRM: everything that the rest of the product asks of Dataverse."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from connection.dataverse import bulk, reading
+from connection.dataverse import changes as change_tracking
+from connection.dataverse.changes import ChangePage
+from connection.dataverse.errors import MappingFault, NotDataverse
+from connection.dataverse.http import Http
+from connection.dataverse.metadata import DefinitionStore, MemoryStore, TableDefinition, read_definition
+from connection.dataverse.query import query
+from connection.dataverse.reading import MOST_ROWS_A_PAGE, Row
+from connection.dataverse.writing import Outcome, RowUpdate, delete_part, in_chunks, update_part, write_parts
+
+
+@dataclass(frozen=True, slots=True)
+class WhoAmI:
+    """Who we are in the CRM."""
+
+    user_id: UUID
+    business_unit_id: UUID
+    organization_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The environment and its base currency."""
+
+    id: UUID
+    name: str
+    base_currency_id: UUID
+    base_currency_code: str
+
+
+class DataverseClient:
+    """One environment. Every method raises the errors of `connection.dataverse.errors` unless it says otherwise.
+
+    Columns to select may be named by logical name; lookups are then read as `_x_value`. Rows are JSON objects as the
+    CRM sends them (`@odata.etag` included), numbers with decimals as Decimal.
+    """
+
+    batch_size = 250
+
+    def __init__(self, http: Http, *, store: DefinitionStore | None = None) -> None:
+        self._http = http
+        self._store = store or MemoryStore()
+
+    @property
+    def requests_sent(self) -> int:
+        """How many requests this client has sent to the CRM."""
+        return self._http.requests_sent
+
+    def who_am_i(self) -> WhoAmI:
+        """Who the application is. The cheapest proof that everything works."""
+        answer = self._http.get("WhoAmI").json()
+        with _dataverse_only():
+            return WhoAmI(UUID(answer["UserId"]), UUID(answer["BusinessUnitId"]), UUID(answer["OrganizationId"]))
+
+    def version(self) -> str:
+        """The version of Dataverse, for example `9.2.24013.165`."""
+        return str(self._http.get("RetrieveVersion()").json().get("Version", ""))
+
+    def organization(self) -> Organization:
+        """The environment, its name and base currency."""
+        row = self._first("organizations", "organizationid,name,_basecurrencyid_value")
+        currency = self._http.get(
+            query(f"transactioncurrencies({row['_basecurrencyid_value']})", select="isocurrencycode")
+        )
+        with _dataverse_only():
+            return Organization(
+                UUID(row["organizationid"]),
+                row["name"],
+                UUID(row["_basecurrencyid_value"]),
+                currency.json()["isocurrencycode"],
+            )
+
+    def definition(self, table: str) -> TableDefinition:
+        """What `table` is like, from the cache where it is there. Raises MappingFault where there is no such table."""
+        return self._store.load(table) or self.refresh(table)
+
+    def refresh(self, table: str) -> TableDefinition:
+        """What `table` is like now: asks the CRM and renews the cache."""
+        definition = read_definition(self._http, table)
+        self._store.save(definition)
+        return definition
+
+    def pages(
+        self,
+        table: str,
+        *,
+        select: Sequence[str],
+        filter: str | None = None,
+        orderby: str | None = None,
+        page_size: int = MOST_ROWS_A_PAGE,
+    ) -> Iterator[list[Row]]:
+        """All rows that meet the OData `filter`, page by page; end `orderby` with a unique column to be stable."""
+        with self._mapped(table) as definition:
+            yield from reading.pages(
+                self._http, definition, select=select, condition=filter, orderby=orderby, page_size=page_size
+            )
+
+    def rows_by_id(self, table: str, ids: Sequence[UUID], *, select: Sequence[str]) -> dict[UUID, Row]:
+        """The rows that exist, by id: one request for a thousand ids (I9)."""
+        primary_id = self.definition(table).primary_id
+        rows = self.rows_where_in(table, primary_id, ids, select=select)
+        return {UUID(row[primary_id]): row for row in rows}
+
+    def rows_where_in(
+        self, table: str, column: str, values: Sequence[Any], *, select: Sequence[str], filter: str | None = None
+    ) -> list[Row]:
+        """The rows whose `column` is one of `values` and that meet `filter`: one request for a thousand values (I9)."""
+        with self._mapped(table) as definition:
+            return list(reading.rows_where_in(self._http, definition, column, values, select=select, condition=filter))
+
+    def changes(
+        self, table: str, *, select: Sequence[str], delta_link: str | None = None, page_size: int = MOST_ROWS_A_PAGE
+    ) -> Iterator[ChangePage]:
+        """What has changed since `delta_link` (all rows without one); see `ChangePage`. Raises DeltaExpired."""
+        with self._mapped(table) as definition:
+            yield from change_tracking.changes(
+                self._http, definition, select=select, delta_link=delta_link, page_size=page_size
+            )
+
+    def create_many(self, table: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        """Create rows that hold their chosen ids; see `bulk.create_many`. Raises only before anything is sent."""
+        definition = self.definition(table)
+        return self._heeded(table, bulk.create_many(self._http, definition, rows, batch_size=self.batch_size))
+
+    def update_many(self, table: str, updates: Sequence[RowUpdate]) -> list[Outcome]:
+        """Update rows, never creating one; an outcome each, in their order. Raises only before anything is sent."""
+        definition = self.definition(table)
+        parts = [update_part(definition, update) for update in updates]
+        return self._heeded(table, in_chunks(parts, self.batch_size, lambda chunk: write_parts(self._http, chunk)))
+
+    def delete_many(self, table: str, ids: Sequence[tuple[UUID, str | None]]) -> list[Outcome]:
+        """Delete rows in the version that was judged (or any); an outcome each. Raises only before anything is sent."""
+        definition = self.definition(table)
+        parts = [delete_part(definition, id, etag) for id, etag in ids]
+        return self._heeded(table, in_chunks(parts, self.batch_size, lambda chunk: write_parts(self._http, chunk)))
+
+    def count(self, table: str, filter: str | None = None) -> int:
+        """How many rows meet the OData `filter`."""
+        with self._mapped(table) as definition:
+            return reading.count(self._http, definition, filter)
+
+    def row_address(self, table: str, id: UUID) -> str:
+        """The address at which a person opens the row."""
+        return f"{self._http.address}/main.aspx?etn={table}&pagetype=entityrecord&id={id}"
+
+    def probe(self) -> None:
+        """Raise what stands between us and the server, without signing in."""
+        self._http.probe()
+
+    def sign_in(self) -> None:
+        """Raise what stands between us and an access token."""
+        self._http.sign_in()
+
+    def can_read(self, table: str) -> None:
+        """Raise what stands between us and the rows of `table`."""
+        definition = self.definition(table)
+        self._http.get(query(definition.entity_set, select=definition.primary_id, top=1)).json()
+
+    def _first(self, entity_set: str, select: str) -> Row:
+        rows = self._http.get(query(entity_set, select=select, top=1)).json().get("value")
+        if not rows:
+            raise NotDataverse(technical=f"{entity_set} is empty")
+        return dict(rows[0])
+
+    @contextmanager
+    def _mapped(self, table: str) -> Iterator[TableDefinition]:
+        """The definition of `table`; read anew next time if the CRM contradicts it (dataverse-web-api.md 17.1)."""
+        try:
+            yield self.definition(table)
+        except MappingFault:
+            self._store.forget(table)
+            raise
+
+    def _heeded(self, table: str, outcomes: list[Outcome]) -> list[Outcome]:
+        if any(isinstance(outcome.error, MappingFault) for outcome in outcomes):
+            self._store.forget(table)
+        return outcomes
+
+
+@contextmanager
+def _dataverse_only() -> Iterator[None]:
+    """Something that answers JSON without what we rely on is not Dataverse."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError) as error:
+        raise NotDataverse(technical=f"unexpected JSON: {error!r}") from None

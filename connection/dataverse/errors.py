@@ -1,0 +1,143 @@
+"""What can go wrong between us and the CRM, ordered as in `connection/errors.py`.
+
+    RetryLater   Throttled · ServiceUnavailable · ServerFault · Unreachable · OutcomeUnknown
+    FixRecord    RowRefused · VersionMismatch · RowMissing · DuplicateKey · PayloadTooLarge
+    FixSetup     AddressRefused · CertificateRefused · SignInRefused · NotAMember · PrivilegeMissing · NotDataverse ·
+                 MappingFault · ChangeTrackingOff · DeltaExpired (the engine heals this one by reading everything again)
+
+Which answer of the CRM becomes which of these is decided in `diagnosis.py`.
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+from connection.errors import FixRecord, FixSetup, RetryLater
+
+
+class Throttled(RetryLater):
+    """The CRM asks for a pause (429); the request was not carried out (dataverse-web-api.md 10)."""
+
+    text = _("Dynamics CRM is receiving too many requests and asks us to wait.")
+
+
+class ServiceUnavailable(RetryLater):
+    """The CRM is down or busy; the request was not carried out."""
+
+    text = _("Dynamics CRM is not available right now.")
+
+
+class ServerFault(RetryLater):
+    """The CRM failed while it worked on the request and rolled it back; one row may be the cause."""
+
+    text = _("Dynamics CRM failed while it worked on the request.")
+
+
+class Unreachable(RetryLater):
+    """No connection came about: unknown name, refused, no TLS. Nothing was sent."""
+
+    text = _("Dynamics CRM cannot be reached.")
+    fix = _("Check that the address is right and that this computer may connect to it. crmbridge keeps trying.")
+
+
+class OutcomeUnknown(RetryLater):
+    """The answer to a write was lost: nobody knows whether it landed. Read before writing again (I1)."""
+
+    text = _("The answer of Dynamics CRM was lost, so it is not known whether the change arrived.")
+    fix = _("Nothing to do: crmbridge looks whether the change arrived before it tries again.")
+
+
+class AddressRefused(FixSetup):
+    """The address is not one that we send credentials to (libraries.md 4, SSRF)."""
+
+    text = _("This address cannot be used for a Dynamics CRM environment.")
+    fix = _("Enter the address as your browser shows it, for example https://yourcompany.crm4.dynamics.com.")
+
+
+class CertificateRefused(FixSetup):
+    """The TLS certificate of the other side does not prove who it is."""
+
+    text = _("The certificate of the Dynamics CRM server cannot be trusted.")
+    fix = _("Ask an administrator to check the address and the server's certificate.")
+
+
+class SignInRefused(FixSetup):
+    """The login server gave no token, or the CRM does not accept it."""
+
+    text = _("The sign-in to Dynamics CRM was refused.")
+    fix = _("Check tenant, client ID and client secret in the connection set-up.")
+
+
+class NotAMember(FixSetup):
+    """Signed in, but the environment has no usable application user for us."""
+
+    text = _("The sign-in works, but the application is not a user of this Dynamics CRM environment.")
+    fix = _("Ask a Dynamics CRM administrator to add the application as an application user with a security role.")
+
+
+class PrivilegeMissing(FixSetup):
+    """The integration user may not do this."""
+
+    text = _("The integration user lacks a permission in Dynamics CRM.")
+    fix = _("Ask a Dynamics CRM administrator to add the permission to the security role of the integration user.")
+
+
+class NotDataverse(FixSetup):
+    """Something answered, but it is not a Dataverse Web API."""
+
+    text = _("The server at this address answers, but it is not Dynamics CRM.")
+    fix = _("Check the address: it must be the one of the Dynamics CRM environment itself.")
+
+
+class MappingFault(FixSetup):
+    """The request names a table, column or relation that the CRM does not have."""
+
+    text = _("Dynamics CRM does not know a table or column that the mapping uses.")
+    fix = _("Check the field mapping: the column may have been renamed or removed in Dynamics CRM.")
+
+
+class ChangeTrackingOff(FixSetup):
+    """The table does not tell what has changed since a given moment."""
+
+    text = _("Change tracking is switched off for this table in Dynamics CRM.")
+    fix = _("Switch on “Track changes” for the table in Dynamics CRM.")
+
+
+class DeltaExpired(FixSetup):
+    """The delta link is too old; read everything again (I4)."""
+
+    text = _("Too much time has passed to ask Dynamics CRM only for what has changed.")
+    fix = _("Nothing to do: crmbridge reads all rows once more.")
+
+
+class RowRefused(FixRecord):
+    """The CRM does not take the row as it is; `text` carries its reason."""
+
+    text = _("Dynamics CRM does not accept the record.")
+    fix = _("Correct the values of the record, or the field mapping, and synchronize it again.")
+
+
+class VersionMismatch(FixRecord):
+    """The row has changed since it was read (412); read and judge it again (I2)."""
+
+    text = _("The record has been changed in Dynamics CRM in the meantime.")
+    fix = _("Nothing to do: crmbridge reads the record again and decides anew.")
+
+
+class RowMissing(FixRecord):
+    """The row does not exist in the CRM (404)."""
+
+    text = _("The record does not exist in Dynamics CRM.")
+    fix = _("It may have been deleted there: delete the coupling, or create the record in Dynamics CRM again.")
+
+
+class DuplicateKey(FixRecord):
+    """A row with this id or key exists (412); on an own id it means that an earlier create landed (I1)."""
+
+    text = _("Dynamics CRM already has a record with this key.")
+    fix = _("Couple the record with the one in Dynamics CRM instead of creating it.")
+
+
+class PayloadTooLarge(FixRecord):
+    """The request is bigger than the CRM takes."""
+
+    text = _("The record is larger than Dynamics CRM accepts.")
+    fix = _("Shorten the long texts of the record.")

@@ -1,0 +1,71 @@
+"""A `requests` session that cannot be talked into anything (libraries.md 4): https only, no redirects, always
+time-outs, no cookies, nothing from the environment but the CA bundle, and no connection to inner networks."""
+
+import ipaddress
+import os
+from http.cookiejar import DefaultCookiePolicy
+from socket import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from django.utils.translation import gettext_lazy as _
+from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+
+from connection.dataverse.address import is_extra
+from connection.dataverse.errors import AddressRefused
+
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 120.0
+
+
+class GuardedSession(requests.Session):
+    """A session for one connection; see the module for what it refuses."""
+
+    def __init__(self, *, timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT)) -> None:
+        super().__init__()
+        # A .netrc or proxy variable would replace our Authorization header or see our traffic.
+        self.trust_env = False
+        self.verify = ca_bundle() or True
+        self.timeout = timeout
+        # The affinity cookie would pin all requests to one web server of the CRM (dataverse-web-api.md 1.4).
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.adapters.clear()
+        self.mount("https://", _GuardedAdapter(pool_maxsize=16))
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """As in requests, with time-outs and without redirects unless told otherwise."""
+        kwargs.setdefault("timeout", self.timeout)
+        kwargs["allow_redirects"] = False
+        return super().request(method, url, *args, **kwargs)
+
+
+def ca_bundle() -> str:
+    """The file with the certificate authorities of the operator's own network, or "" for the usual ones."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or ""
+
+
+class _GuardedConnection(HTTPSConnection):
+    """Looks at the address that the name led to after connecting, so that a changing DNS answer gains nothing."""
+
+    def _new_conn(self) -> socket:
+        connected = super()._new_conn()
+        peer = str(connected.getpeername()[0])
+        allowed = ipaddress.ip_address(peer).is_global or is_extra(urlsplit(f"https://{self.host}:{self.port}"))
+        if not allowed:
+            connected.close()
+            raise AddressRefused(_("The address leads into an inner network."), technical=f"{self.host} is {peer}")
+        return connected
+
+
+class _GuardedPool(HTTPSConnectionPool):
+    ConnectionCls = _GuardedConnection
+
+
+class _GuardedAdapter(HTTPAdapter):
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
+        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": _GuardedPool}
