@@ -4,7 +4,6 @@ import re
 from threading import Lock
 from typing import Any
 
-import msal
 import requests
 from django.utils.translation import gettext_lazy as _
 
@@ -68,6 +67,8 @@ class SignIn:
             self._app = None
 
     def _new_app(self) -> Any:
+        import msal  # takes 0.14 s, which only a process that signs in should pay
+
         try:
             return msal.ConfidentialClientApplication(
                 self._client_id,

@@ -1,0 +1,132 @@
+"""Tests a connection step by step and says in plain words how far it gets."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from connection.clients import client_for
+from connection.dataverse.address import crm_address
+from connection.errors import CRMBridgeError, Text
+from connection.signals import connection_enabled
+
+if TYPE_CHECKING:
+    from connection.models import CRMConnection
+
+# Tables that every Dynamics 365 Sales environment has and every mapping leans on.
+TABLES = ("systemuser", "transactioncurrency", "account", "contact")
+
+_FOUND_OUT = (
+    "last_tested_at",
+    "last_test_result",
+    "organization_id",
+    "organization_name",
+    "version",
+    "user_id",
+    "base_currency_id",
+    "base_currency_code",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the test: passed, or `error`."""
+
+    title: Text
+    error: CRMBridgeError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the step passed."""
+        return self.error is None
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.error or _('OK')}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """The steps that were taken; the first failure ends the test."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step passed."""
+        return all(step.ok for step in self.steps)
+
+    @property
+    def error(self) -> CRMBridgeError | None:
+        """What ended the test, if anything did."""
+        return self.steps[-1].error
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.steps))
+
+
+def check_connection(connection: "CRMConnection") -> ConnectionReport:
+    """Test the saved `connection` and store the result on it. Raises nothing of ours: failures are in the report."""
+    report = ConnectionReport(tuple(_steps(connection)))
+    connection.last_tested_at = timezone.now()
+    connection.last_test_result = str(report)
+    connection.save(update_fields=_FOUND_OUT)
+    return report
+
+
+def enable(connection: "CRMConnection") -> ConnectionReport:
+    """Test `connection` and, where the test passes, switch it on and tell the other rooms."""
+    report = check_connection(connection)
+    if report.ok:
+        connection.is_enabled, connection.disable_reason = True, ""
+        connection.save(update_fields=["is_enabled", "disable_reason"])
+        transaction.on_commit(lambda: connection_enabled.send(type(connection), connection=connection))
+    return report
+
+
+def disable(connection: "CRMConnection", reason: str) -> None:
+    """Switch the connection off; `reason` is shown to whoever wonders why."""
+    connection.is_enabled, connection.disable_reason = False, reason
+    connection.save(update_fields=["is_enabled", "disable_reason"])
+
+
+def _steps(connection: "CRMConnection") -> Iterator[Step]:
+    """The steps in their order, up to the first that fails."""
+    for title, take in _STEPS:
+        try:
+            take(connection)
+        except CRMBridgeError as error:
+            yield Step(title, error)
+            return
+        yield Step(title)
+
+
+def _identify(connection: "CRMConnection") -> None:
+    """Ask who we are and where, and note it; what is known of another environment's tables is dropped."""
+    client = client_for(connection)
+    me, organization = client.who_am_i(), client.organization()
+    if connection.organization_id != organization.id:
+        connection.tables.all().delete()
+    connection.user_id = me.user_id
+    connection.version = client.version()
+    connection.organization_id = organization.id
+    connection.organization_name = organization.name
+    connection.base_currency_id = organization.base_currency_id
+    connection.base_currency_code = organization.base_currency_code
+
+
+def _read_tables(connection: "CRMConnection") -> None:
+    for table in TABLES:
+        client_for(connection).can_read(table)
+
+
+_STEPS: tuple[tuple[Text, Callable[["CRMConnection"], object]], ...] = (
+    (gettext_lazy("The address is one of Dynamics CRM"), lambda connection: crm_address(connection.address)),
+    (gettext_lazy("The server can be reached"), lambda connection: client_for(connection).probe()),
+    (gettext_lazy("The sign-in works"), lambda connection: client_for(connection).sign_in()),
+    (gettext_lazy("The server is Dynamics CRM"), _identify),
+    (gettext_lazy("The tables can be read"), _read_tables),
+)

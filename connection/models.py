@@ -1,0 +1,100 @@
+"""The connection to the CRM and what we remember about its tables."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from connection.clients import client_for
+from connection.dataverse.client import DataverseClient
+from connection.dataverse.metadata import TableDefinition
+from connection.errors import FixSetup
+from connection.fields import EncryptedTextField, Secret
+
+
+class NotConnected(FixSetup):
+    """There is no connection, or it is switched off."""
+
+    text = _("crmbridge is not connected to Dynamics CRM.")
+    fix = _("Set up and enable the connection on the CRM Connection Setup page.")
+
+
+class CRMConnection(models.Model):
+    """How this company's CRM is reached, and whether it is. There is at most one.
+
+    `client_secret` is encrypted at rest and shown nowhere. `authority` is empty where Microsoft's login server for the
+    cloud of `address` is meant.
+    """
+
+    name = models.CharField(_("name"), max_length=100, default="Dynamics CRM")
+    address = models.CharField(_("address"), max_length=250, help_text=_("As your browser shows it, with https://."))
+    authority = models.CharField(
+        _("login server"), max_length=250, blank=True, help_text=_("Leave empty for Microsoft's own.")
+    )
+    tenant_id = models.CharField(_("tenant"), max_length=100, help_text=_("Directory (tenant) ID or domain."))
+    client_id = models.CharField(_("client ID"), max_length=100, help_text=_("Application (client) ID."))
+    client_secret = EncryptedTextField(_("client secret"), default="", editable=False)
+    client_secret_set_at = models.DateTimeField(_("client secret set on"), null=True, editable=False)
+
+    is_enabled = models.BooleanField(_("enabled"), default=False, editable=False)
+    disable_reason = models.CharField(_("reason for disabling"), max_length=250, blank=True, editable=False)
+    last_tested_at = models.DateTimeField(_("last tested"), null=True, editable=False)
+    last_test_result = models.TextField(_("result of the last test"), blank=True, editable=False)
+
+    organization_id = models.UUIDField(_("organization ID"), null=True, editable=False)
+    organization_name = models.CharField(_("organization"), max_length=200, blank=True, editable=False)
+    version = models.CharField(_("version of Dynamics CRM"), max_length=50, blank=True, editable=False)
+    user_id = models.UUIDField(_("integration user"), null=True, editable=False)
+    base_currency_id = models.UUIDField(_("base currency ID"), null=True, editable=False)
+    base_currency_code = models.CharField(_("base currency"), max_length=5, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("CRM connection")
+        verbose_name_plural = _("CRM connection")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})"
+
+    @classmethod
+    def current(cls) -> "CRMConnection | None":
+        """The company's connection, where one has been set up."""
+        return cls.objects.order_by("pk").first()
+
+    @classmethod
+    def enabled(cls) -> "CRMConnection":
+        """The company's connection. Raises NotConnected where there is none or it is switched off."""
+        connection = cls.current()
+        if connection is None or not connection.is_enabled:
+            raise NotConnected(technical=connection.disable_reason if connection else "")
+        return connection
+
+    def set_secret(self, text: str) -> None:
+        """Replace the client secret; the caller saves."""
+        self.client_secret = Secret.of(text)
+        self.client_secret_set_at = timezone.now()
+
+    def client(self) -> DataverseClient:
+        """The client for these settings, shared by the process. Raises AddressRefused and UnreadableSecret."""
+        return client_for(self)
+
+
+class TableMetadata(models.Model):
+    """What a CRM table was like when it was last asked, so that a fresh process need not ask again (I9)."""
+
+    connection = models.ForeignKey(
+        CRMConnection, on_delete=models.CASCADE, related_name="tables", verbose_name=_("connection")
+    )
+    table = models.CharField(_("table"), max_length=128)
+    definition = models.JSONField(_("definition"))
+    read_at = models.DateTimeField(_("read"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("CRM table")
+        verbose_name_plural = _("CRM tables")
+        constraints = [models.UniqueConstraint(fields=["connection", "table"], name="one_definition_a_table")]
+
+    def __str__(self) -> str:
+        return self.table
+
+    def as_definition(self) -> TableDefinition:
+        """The definition that was stored."""
+        return TableDefinition.from_json(self.definition)
