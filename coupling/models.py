@@ -98,6 +98,13 @@ class FieldMapping(models.Model):
         default="",
         help_text=_("The key that a blank reference stands for, as a blank currency stands for the local one."),
     )
+    option_table = models.CharField(
+        _("option table"),
+        max_length=100,
+        blank=True,
+        default="",
+        help_text=_("Django model label of the ERP table whose codes are coupled to the options."),
+    )
     clear_on_failed = models.BooleanField(
         _("clear value on failed sync"),
         default=False,

@@ -5,9 +5,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from connection.dataverse.client import DataverseClient, Outcome, Row, RowUpdate
-from connection.dataverse.errors import DeltaExpired
-from connection.dataverse.metadata import ColumnDefinition
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from connection.dataverse.client import DataverseClient
+from connection.dataverse.errors import DeltaExpired, MappingFault
+from connection.dataverse.metadata import LOOKUPS, ColumnDefinition
+from connection.dataverse.reading import Row
+from connection.dataverse.writing import Outcome, RowUpdate
 from coupling.filters import Filter
 from coupling.models import TableMapping
 from coupling.tables.table import Column, Page, Record, Write, Written
@@ -29,7 +34,6 @@ KINDS = {
     "Customer": "id",
     "Uniqueidentifier": "id",
 }
-LOOKUPS = ("Lookup", "Owner", "Customer")
 
 
 class CRMTable:
@@ -95,7 +99,11 @@ class CRMTable:
             yield Page([self._record(row) for row in page.rows], page.deleted, page.delta_link)
 
     def _definition_of(self, name: str) -> ColumnDefinition:
-        return self.definition.column(name)
+        try:
+            return self.definition.columns[name]
+        except KeyError:
+            text = _("Dynamics CRM has no column “{column}” in the table “{table}”.")
+            raise MappingFault(format_lazy(text, column=name, table=self.name)) from None
 
     def _column(self, name: str) -> Column:
         definition = self._definition_of(name)

@@ -8,19 +8,19 @@ from uuid import UUID
 from django.apps import apps
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DatabaseError, models, transaction
-from django.db.models import Q
+from django.db.models import Expression, Q
 from django.db.models.functions import Lower
 from django.utils.functional import cached_property
 from django.utils.text import get_text_list
 
-from connection.dataverse.errors import VersionMismatch
 from connection.errors import CRMBridgeError, FixRecord
+from coupling.errors import RecordChanged
 from coupling.filters import Filter
 from coupling.models import TableMapping
 from coupling.tables.table import Column, Page, Record, Write, Written
 from coupling.values import Value, canonical
 
-# A transaction that began earlier may commit a smaller stamp after ours was read; the window reads it again (DESIGN §4).
+# A transaction that began earlier may commit a smaller stamp after ours was read: the window reads it again.
 OVERLAP = timedelta(seconds=30)
 
 
@@ -65,7 +65,8 @@ class ERPTable:
 
     def create(self, rows: Sequence[Write]) -> list[Written]:
         """Insert records by the model's rules; one that breaks them is refused alone (I6)."""
-        return [self._saved(self.model(**{self.id_field: row.id} | dict(self.template)), row) for row in rows]
+        new = [self.model(**{self.id_field: row.id} | dict(self.template)) for row in rows]
+        return self._written(rows, [self._save(instance, row) for instance, row in zip(new, rows, strict=True)])
 
     def update(self, writes: Sequence[Write]) -> list[Written]:
         """Write fields into records that still stand at the version judged (I2); must run in a transaction."""
@@ -73,7 +74,7 @@ class ERPTable:
             getattr(instance, self.id_field): instance
             for instance in self._rows.select_for_update().filter(**{f"{self.id_field}__in": [w.id for w in writes]})
         }
-        return [self._updated(found.get(write.id), write) for write in writes]
+        return self._written(writes, [self._update(found.get(write.id), write) for write in writes])
 
     def count(self) -> int:
         """How many records there are."""
@@ -87,13 +88,20 @@ class ERPTable:
     def _rows(self) -> models.QuerySet[Any]:
         return self.model._default_manager.all()
 
+    @cached_property
+    def _computed(self) -> Mapping[str, Expression]:
+        """Columns that the model works out on reading (mappings.md 6.1, ≡), as its `computed()` names them."""
+        computed: Mapping[str, Expression] = getattr(self.model, "computed", dict)()
+        return {name: computed[name] for name in self._names if name in computed}
+
     def _field(self, name: str) -> "models.Field[Any, Any]":
         field = self.model._meta.get_field(name)
         assert isinstance(field, models.Field)
         return field
 
     def _column(self, name: str) -> Column:
-        field = self._field(name)
+        computed: Mapping[str, Expression] = getattr(self.model, "computed", dict)()
+        field = computed[name].output_field if name in computed else self._field(name)
         kind, decimals = "text", None
         if isinstance(field, models.DecimalField):
             kind, decimals = "decimal", field.decimal_places
@@ -126,21 +134,22 @@ class ERPTable:
 
     def _records(self, condition: Q, limit: int | None = None) -> list[Record]:
         rows = self._rows.filter(condition).order_by(self.modified_field, self.id_field)
-        return self._read(rows[:limit] if limit else rows)
+        return self._read(rows, limit)
 
-    def _read(self, rows: models.QuerySet[Any]) -> list[Record]:
+    def _read(self, rows: models.QuerySet[Any], limit: int | None = None) -> list[Record]:
+        rows = rows.annotate(**self._computed)[:limit]
         return [self._record(dict(zip(self._names, row, strict=True))) for row in rows.values_list(*self._names)]
 
     def _record(self, row: Mapping[str, Any]) -> Record:
         values = {name: canonical(row[name]) for name in self._names[2:]}
         return Record(row[self.id_field], row[self.modified_field].isoformat(), values, str(row[self.key]))
 
-    def _updated(self, instance: models.Model | None, write: Write) -> Written:
+    def _update(self, instance: models.Model | None, write: Write) -> CRMBridgeError | None:
         if instance is None or getattr(instance, self.modified_field).isoformat() != write.version:
-            return Written(VersionMismatch(technical=f"{self.model._meta.label} {write.id} is not at {write.version}"))
-        return self._saved(instance, write)
+            return RecordChanged(technical=f"{self.model._meta.label} {write.id} is not at {write.version}")
+        return self._save(instance, write)
 
-    def _saved(self, instance: models.Model, write: Write) -> Written:
+    def _save(self, instance: models.Model, write: Write) -> CRMBridgeError | None:
         for name, value in write.values.items():
             setattr(instance, name, self._python(name, value))
         try:
@@ -148,10 +157,15 @@ class ERPTable:
                 instance.full_clean(validate_unique=instance._state.adding)
                 instance.save()
         except ValidationError as error:
-            return Written(_refused(error))
+            return _refused(error)
         except DatabaseError as error:
-            return Written(_refused_by_database(error))
-        return Written(record=self._record({name: getattr(instance, name) for name in self._names}))
+            return FixRecord(technical=f"{type(error).__name__}: {error}")
+        return None
+
+    def _written(self, writes: Sequence[Write], errors: Sequence[CRMBridgeError | None]) -> list[Written]:
+        """The outcomes, with the records as the business rules left them."""
+        saved = self.fetch([write.id for write, error in zip(writes, errors, strict=True) if error is None])
+        return [Written(error, saved.get(write.id)) for write, error in zip(writes, errors, strict=True)]
 
     def _python(self, name: str, value: Value) -> Any:
         field = self._field(name)
@@ -173,7 +187,3 @@ def _refused(error: ValidationError) -> CRMBridgeError:
         for name, messages in error.message_dict.items()
     ]
     return FixRecord(get_text_list(parts, "·"), technical=str(error))
-
-
-def _refused_by_database(error: DatabaseError) -> CRMBridgeError:
-    return FixRecord(technical=f"{type(error).__name__}: {error}")

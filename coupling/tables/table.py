@@ -46,7 +46,11 @@ class Column:
 
     def _text(self, text: str) -> str | None:
         text = text.strip().upper() if self.kind == "code" else text
-        return text[: self.max_length].rstrip() or None if self.max_length and len(text) > self.max_length else text or None
+        return (
+            text[: self.max_length].rstrip() or None
+            if self.max_length and len(text) > self.max_length
+            else text or None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Table(Protocol):
     def update(self, writes: Sequence[Write]) -> list[Written]:
         """Write changed columns in order; one outcome each (I6).
 
-        Where the record is no longer at the version named, nothing is written: `VersionMismatch` (I2).
+        Where the record has left the version named, nothing is written: `RecordChanged` or `VersionMismatch` (I2).
         """
 
     def count(self) -> int:

@@ -1,0 +1,236 @@
+"""Step 5, record: one database transaction a page holds the ERP writes, couplings, history, errors and counters,
+and last the cursor (I4).
+"""
+
+from collections import Counter as Tally
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone, translation
+
+from connection.errors import Text
+from coupling.models import Coupling, CouplingState
+from coupling.tables.table import Values
+from sync.engine.case import Case, Counter, Pass
+from sync.engine.decision import FieldConflict, Pair
+from sync.engine.writing import write_erp
+from sync.lease import renew
+from sync.models import Change, Conflict, Side, SynchError, SynchJob, SynchState, Waiting
+
+
+def record(run: Pass, cases: Sequence[Case], cursor: str | None) -> None:
+    """Write down what became of a page. `cursor` None leaves the cursor where it is.
+
+    Raises:
+        LeaseLost: another process runs this mapping now; nothing of the page is written.
+    """
+    with transaction.atomic():
+        renew(run.mapping, run.lease_owner)
+        write_erp(run, cases)
+        _count_the_rest(cases)
+        _save_couplings(cases)
+        _save_changes(run, cases)
+        _save_conflicts(run, cases)
+        _save_errors(run, cases)
+        _save_waiting(run, cases)
+        _save_counters(run.job, cases)
+        if cursor is not None:
+            SynchState.objects.filter(mapping=run.mapping).update(**{f"{run.side}_cursor": cursor})
+
+
+def _count_the_rest(cases: Sequence[Case]) -> None:
+    for case in cases:
+        if case.decision.conflicts and case.error is None:
+            case.counter = Counter.CONFLICTS
+        elif case.counter is None:
+            case.counter = _counter(case)
+
+
+def _counter(case: Case) -> Counter:
+    if case.is_new_coupling:
+        return Counter.COUPLED
+    return Counter.MODIFIED if case.crm_written or case.erp_written else Counter.UNCHANGED
+
+
+def _save_couplings(cases: Sequence[Case]) -> None:
+    """Couplings take the base that holds for what was really written; a create that was refused gives its id back."""
+    now = timezone.now()
+    kept = []
+    for case in cases:
+        if case.coupling is None:
+            continue
+        if _is_settled(case):
+            case.coupling.base = _base_after(case)
+            case.coupling.synchronized_at = now
+            case.coupling.state = CouplingState.COUPLED
+            kept.append(case.coupling)
+        elif case.coupling.state == CouplingState.BROKEN and case.error:
+            kept.append(case.coupling)
+    Coupling.objects.bulk_create(
+        kept,
+        batch_size=500,
+        update_conflicts=True,
+        unique_fields=["mapping", "erp_id"],
+        update_fields=["base", "state", "synchronized_at"],
+    )
+    refused = [case.coupling.pk for case in cases if case.coupling and case.creates and case.error]
+    Coupling.objects.filter(pk__in=refused, state=CouplingState.PENDING).delete()
+
+
+def _is_settled(case: Case) -> bool:
+    if case.crm_written or case.erp_written:
+        return True
+    if case.error or not case.was_judged:
+        return False
+    return bool(case.decision.agreed) or case.is_new_coupling or case.is_pending
+
+
+def _base_after(case: Case) -> dict[str, Pair]:
+    assert case.coupling is not None
+    base = dict(case.coupling.base) | case.decision.agreed
+    base |= case.decision.after_crm if case.crm_written else {}
+    return base | (case.decision.after_erp if case.erp_written else {})
+
+
+def _save_changes(run: Pass, cases: Sequence[Case]) -> None:
+    changes = [_crm_change(run, case) for case in cases if case.crm_written]
+    changes += [_erp_change(run, case) for case in cases if case.erp_written]
+    Change.objects.bulk_create(changes, batch_size=500)
+
+
+def _crm_change(run: Pass, case: Case) -> Change:
+    before = {} if case.creates else run.crm_record(case).values
+    return _change(run, case, Side.CRM, before, case.decision.to_crm)
+
+
+def _erp_change(run: Pass, case: Case) -> Change:
+    before = {} if case.creates else run.erp_record(case).values
+    return _change(run, case, Side.ERP, before, case.decision.to_erp)
+
+
+def _change(run: Pass, case: Case, side: Side, before: Values, after: Values) -> Change:
+    fields = {name: [before.get(name), value] for name, value in after.items() if before.get(name) != value}
+    return Change(coupling=_stored(case), job=run.job, side=side, is_insert=case.creates, fields=fields)
+
+
+def _stored(case: Case) -> Coupling:
+    assert case.coupling is not None
+    return case.coupling
+
+
+def _save_conflicts(run: Pass, cases: Sequence[Case]) -> None:
+    """Open conflicts mirror what the judges found: new ones are recorded, those that are gone are resolved."""
+    judged = {case.coupling.pk: case for case in cases if case.was_judged and case.coupling and case.coupling.pk}
+    if not judged:
+        return
+    still = Q(pk__in=[])
+    found = []
+    for pk, case in judged.items():
+        for conflict in case.decision.conflicts:
+            still |= Q(coupling_id=pk, field_id=conflict.rule.field_id)
+            found.append(_conflict(run, case, conflict))
+    open_ = Conflict.objects.filter(coupling_id__in=judged, resolved_at__isnull=True)
+    open_.exclude(still).update(resolved_at=timezone.now())
+    known = {(each.coupling_id, each.field_id): each for each in open_}
+    for each in found:
+        if before := known.get((each.coupling_id, each.field_id)):
+            each.pk, each.found_at = before.pk, before.found_at
+    Conflict.objects.bulk_create([each for each in found if each.pk is None])
+    Conflict.objects.bulk_update([each for each in found if each.pk], ["erp_value", "crm_value", "job"], batch_size=200)
+
+
+def _conflict(run: Pass, case: Case, conflict: FieldConflict) -> Conflict:
+    return Conflict(
+        coupling=case.coupling,
+        field_id=conflict.rule.field_id,
+        record_name=run.erp_record(case).name,
+        base=conflict.base,
+        erp_value=conflict.erp,
+        crm_value=conflict.crm,
+        job=run.job,
+    )
+
+
+def _save_errors(run: Pass, cases: Sequence[Case]) -> None:
+    """One open error a record: a new failure of the same record is another attempt, success resolves it."""
+    now = timezone.now()
+    _errors_of(run, [case for case in cases if case.error is None]).update(resolved_at=now)
+    failed = {case.id: case for case in cases if case.error}
+    known = {
+        each.record_id: each
+        for each in SynchError.objects.filter(
+            mapping=run.mapping, side=run.side, record_id__in=failed, resolved_at__isnull=True
+        )
+    }
+    found = [_error(run, case, known.get(case.id)) for case in failed.values()]
+    SynchError.objects.bulk_create([each for each in found if each.pk is None], batch_size=500)
+    names = ["kind", "code", "text", "fix", "technical", "job", "attempts", "last_at", "record_name"]
+    SynchError.objects.bulk_update([each for each in found if each.pk], names, batch_size=200)
+
+
+def _errors_of(run: Pass, cases: Sequence[Case]) -> QuerySet[SynchError]:
+    """The open errors of settled records: of the record read and, where the pair was judged, of its counterpart."""
+    own = Q(side=run.side, record_id__in=[case.id for case in cases])
+    other = [case.counterpart.id for case in cases if case.counterpart]
+    others = Q(side=Side.CRM if run.reads_erp else Side.ERP, record_id__in=other)
+    return SynchError.objects.filter(own | others, mapping=run.mapping, resolved_at__isnull=True)
+
+
+def _error(run: Pass, case: Case, known: SynchError | None) -> SynchError:
+    assert case.error is not None
+    row = known or SynchError(mapping=run.mapping, side=run.side, record_id=case.id)
+    row.attempts = known.attempts + 1 if known else 1
+    row.kind, row.code, row.technical = case.error.kind, case.error.code[:40], case.error.technical
+    row.text, row.fix = in_every_language(case.error.text), in_every_language(case.error.fix)
+    row.record_name = case.record.name[:250] if case.record else ""
+    row.job, row.last_at = run.job, timezone.now()
+    return row
+
+
+def in_every_language(text: Text) -> dict[str, str]:
+    """A translatable text in each language of the product, for storing."""
+    texts = {}
+    for code, _ in settings.LANGUAGES:
+        with translation.override(code):
+            texts[code] = str(text)
+    return texts
+
+
+def _save_waiting(run: Pass, cases: Sequence[Case]) -> None:
+    """What judged records wait for (I7); what they no longer wait for is struck out."""
+    judged = [case for case in cases if case.was_judged and case.error is None]
+    wanted = {_wait_key(each): each for case in judged for each in _waits(run, case)}
+    known = Waiting.objects.filter(mapping=run.mapping, side=run.side, record_id__in=[case.id for case in judged])
+    keys = {_wait_key(each): each.pk for each in known}
+    Waiting.objects.filter(pk__in=[pk for key, pk in keys.items() if key not in wanted]).delete()
+    Waiting.objects.bulk_create([each for key, each in wanted.items() if key not in keys], batch_size=500)
+
+
+def _waits(run: Pass, case: Case) -> list[Waiting]:
+    return [
+        Waiting(
+            mapping=run.mapping,
+            side=run.side,
+            record_id=case.id,
+            record_name=case.record.name[:250] if case.record else "",
+            waits_for_id=wait.mapping_id,
+            waits_for_key=wait.reference,
+            is_optional=optional,
+        )
+        for wait, optional in case.decision.waits
+    ]
+
+
+def _wait_key(row: Waiting) -> tuple[UUID, int, str]:
+    return row.record_id, row.waits_for_id, row.waits_for_key
+
+
+def _save_counters(job: SynchJob, cases: Sequence[Case]) -> None:
+    """Add the page to the job's columns (I12), in the database and in the run's own copy."""
+    tally = Tally(str(case.counter) for case in cases) + Tally(read=len(cases))
+    SynchJob.objects.filter(pk=job.pk).update(**{name: F(name) + number for name, number in tally.items()})
+    for name, number in tally.items():
+        setattr(job, name, getattr(job, name) + number)

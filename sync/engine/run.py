@@ -1,0 +1,148 @@
+"""One run of a mapping: reads like the five steps of DESIGN §4."""
+
+from collections.abc import Callable, Iterator, Sequence
+from uuid import UUID
+
+from django.utils import timezone
+
+from connection.dataverse.client import DataverseClient
+from connection.errors import CRMBridgeError, Recovery
+from coupling.lookups import Lookups
+from coupling.models import Coupling, CouplingState, Direction, TableMapping
+from coupling.tables.table import Page
+from sync.engine.case import Bridge, Counter, Pass
+from sync.engine.journal import in_every_language, record
+from sync.engine.pairing import pair
+from sync.engine.writing import judge_and_write_crm
+from sync.lease import lease
+from sync.models import JobState, Side, SynchError, SynchJob, SynchState, Waiting
+
+PAGE_SIZE = 1000
+
+Progress = Callable[[SynchJob], None]
+"""Called after every page with the job as it stands."""
+
+
+def synchronize(
+    mapping: TableMapping,
+    client: DataverseClient,
+    *,
+    direction: Direction | None = None,
+    full: bool = False,
+    released_only: bool = False,
+    progress: Progress | None = None,
+) -> list[SynchJob]:
+    """Run one mapping: to the CRM first, then from it, as far as its direction and the one asked for allow.
+
+    A full run starts from the beginning and gives uncoupled records a partner. `released_only` looks at nothing but
+    the records whose waiting is over (I7). A pass that cannot go on ends as a failed job that says why; what was
+    settled until then stands.
+
+    Raises:
+        AlreadyRunning: another process runs this mapping.
+    """
+    allowed = _overlap(Direction(mapping.direction), direction or Direction.BOTH)
+    jobs: list[SynchJob] = []
+    if allowed is None:
+        return jobs
+    with lease(mapping) as owner:
+        if full:
+            SynchState.objects.filter(mapping=mapping).update(
+                **{f"{_side(way)}_cursor": "" for way in _passes(allowed)}
+            )
+        for way in _passes(allowed):
+            job = SynchJob.objects.create(mapping=mapping, direction=way, is_full=full)
+            _run_pass(job, client, allowed, owner, released_only, progress or _silent)
+            jobs.append(job)
+            if job.state == JobState.FAILED:
+                break
+    return jobs
+
+
+def _overlap(own: Direction, wanted: Direction) -> Direction | None:
+    if Direction.BOTH in (own, wanted):
+        return wanted if own == Direction.BOTH else own
+    return own if own == wanted else None
+
+
+def _passes(allowed: Direction) -> list[Direction]:
+    return [Direction.TO_CRM, Direction.FROM_CRM] if allowed == Direction.BOTH else [allowed]
+
+
+def _run_pass(
+    job: SynchJob, client: DataverseClient, allowed: Direction, owner: str, only: bool, progress: Progress
+) -> None:
+    try:
+        run = Pass(Bridge(job.mapping, client), job, allowed, owner)
+        for page in _pages(run, released_only=only):
+            _settle(run, page)
+            progress(job)
+        job.state = JobState.FINISHED
+    except CRMBridgeError as error:
+        job.state = JobState.FAILED
+        job.message = _text_and_fix(error)
+    finally:
+        job.finished_at = timezone.now()
+        job.save(update_fields=["state", "finished_at", "message"])
+        progress(job)
+
+
+def _settle(run: Pass, page: Page) -> None:
+    """Steps 2 to 5 for one page. What the CRM did take stays recorded even where the run cannot go on (I4)."""
+    cases = pair(run, page)
+    try:
+        judge_and_write_crm(run, cases)
+    except CRMBridgeError:
+        for case in cases:
+            if case.is_open and not case.crm_written:
+                case.counter = Counter.FAILED
+        record(run, cases, cursor=None)
+        raise
+    record(run, cases, page.cursor)
+
+
+def _pages(run: Pass, *, released_only: bool) -> Iterator[Page]:
+    """Step 1: first what an earlier run left open, then what has changed since the cursor."""
+    for ids in _slices(_left_open(run)):
+        yield Page(list(run.source.fetch(ids).values()))
+    if not released_only:
+        state = SynchState.objects.get(mapping=run.mapping)
+        yield from run.source.changes(state.erp_cursor if run.reads_erp else state.crm_cursor, PAGE_SIZE)
+
+
+def _slices(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    for start in range(0, len(ids), PAGE_SIZE):
+        yield ids[start : start + PAGE_SIZE]
+
+
+def _left_open(run: Pass) -> list[UUID]:
+    """Records to look at again whatever the cursor says: promised creates, passing errors, and those done waiting."""
+    ids: set[UUID] = set(released(run.mapping, run.side))
+    errors = SynchError.objects.filter(mapping=run.mapping, side=run.side, resolved_at__isnull=True)
+    ids.update(errors.filter(kind=Recovery.RETRY_LATER).values_list("record_id", flat=True))
+    if run.reads_erp:
+        pending = Coupling.objects.filter(mapping=run.mapping, state=CouplingState.PENDING)
+        ids.update(pending.values_list("erp_id", flat=True))
+    return sorted(ids)
+
+
+def released(mapping: TableMapping, side: Side) -> list[UUID]:
+    """The records of one side whose awaited partner is coupled now (I7)."""
+    waiting = list(Waiting.objects.filter(mapping=mapping, side=side))
+    references = [(each.waits_for_id, each.waits_for_key) for each in waiting]
+    found = Lookups.resolve(references, []) if side == Side.ERP else Lookups.resolve([], references)
+    known = found.crm_ids if side == Side.ERP else found.erp_keys
+    return [each.record_id for each in waiting if (each.waits_for_id, each.waits_for_key) in known]
+
+
+def _text_and_fix(error: CRMBridgeError) -> dict[str, str]:
+    texts, fixes = in_every_language(error.text), in_every_language(error.fix)
+    return {code: f"{text} {fixes[code]}" for code, text in texts.items()}
+
+
+def _side(way: Direction) -> Side:
+    return Side.ERP if way == Direction.TO_CRM else Side.CRM
+
+
+def _silent(_: SynchJob) -> None:
+    return None
