@@ -190,7 +190,12 @@ class Coupling(models.Model):
             models.UniqueConstraint(fields=["mapping", "erp_id"], name="one_coupling_per_erp_record"),
             models.UniqueConstraint(fields=["mapping", "crm_id"], name="one_coupling_per_crm_row"),
         ]
-        indexes = [models.Index(fields=["mapping", "state"])]
+        indexes = [
+            models.Index(fields=["mapping", "state"]),
+            models.Index(
+                fields=["mapping"], condition=models.Q(synchronized_at__isnull=True), name="never_synchronized"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.mapping}: {self.erp_id} · {self.crm_id}"

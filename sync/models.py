@@ -46,11 +46,19 @@ COUNTERS = (
 )
 
 
+class JobType(models.TextChoices):
+    """What a run does with the records it reads (sync-engine.md 1.8)."""
+
+    SYNCHRONIZATION = "synch", _("Synchronization")
+    COUPLING = "couple", _("Coupling")
+
+
 class SynchJob(models.Model):
     """One run of one mapping in one direction; every record read is counted in exactly one column (I12)."""
 
     mapping = models.ForeignKey(TableMapping, models.CASCADE, related_name="synch_jobs", verbose_name=_("mapping"))
     direction = models.CharField(_("direction"), max_length=4, choices=Direction)
+    type = models.CharField(_("type"), max_length=6, choices=JobType, default=JobType.SYNCHRONIZATION)
     is_full = models.BooleanField(_("full synchronization"), default=False)
     state = models.CharField(_("status"), max_length=8, choices=JobState, default=JobState.RUNNING)
     started_at = models.DateTimeField(_("start"), default=timezone.now)

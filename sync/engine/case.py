@@ -15,7 +15,7 @@ from coupling.tables.erp import ERPTable
 from coupling.tables.table import Record
 from coupling.transfer import FieldRule, compile_rules
 from sync.engine.decision import Decision
-from sync.models import Side, SynchJob
+from sync.models import JobType, Side, SynchJob
 
 
 class Counter(StrEnum):
@@ -117,6 +117,11 @@ class Pass:
     def target(self) -> ERPTable | CRMTable:
         """The other one."""
         return self.bridge.crm if self.reads_erp else self.bridge.erp
+
+    @property
+    def couples_only(self) -> bool:
+        """Whether the run only matches what exists on both sides."""
+        return self.job.type == JobType.COUPLING
 
     @property
     def creates(self) -> bool:

@@ -64,7 +64,7 @@ def _save_couplings(cases: Sequence[Case]) -> None:
             continue
         if _is_settled(case):
             case.coupling.base = _base_after(case)
-            case.coupling.synchronized_at = now
+            case.coupling.synchronized_at = now if case.was_judged else None
             case.coupling.state = CouplingState.COUPLED
             kept.append(case.coupling)
         elif case.coupling.state == CouplingState.BROKEN and case.error:
@@ -83,9 +83,9 @@ def _save_couplings(cases: Sequence[Case]) -> None:
 def _is_settled(case: Case) -> bool:
     if case.crm_written or case.erp_written:
         return True
-    if case.error or not case.was_judged:
+    if case.error:
         return False
-    return bool(case.decision.agreed) or case.is_new_coupling or case.is_pending
+    return case.is_new_coupling or (case.was_judged and (bool(case.decision.agreed) or case.is_pending))
 
 
 def _base_after(case: Case) -> dict[str, Pair]:

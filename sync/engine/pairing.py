@@ -41,7 +41,9 @@ def _set_aside(run: Pass, cases: Sequence[Case]) -> None:
         elif not run.source.accepts(case.record):
             case.counter = Counter.SKIPPED
         elif case.coupling is None:
-            case.counter = None if run.creates else Counter.SKIPPED
+            case.counter = None if run.creates or run.couples_only else Counter.SKIPPED
+        elif run.couples_only:
+            case.counter = Counter.UNCHANGED
         elif case.coupling.state == CouplingState.COUPLED and not run.job.is_full:
             case.counter = None if _has_changed(run, case) else Counter.UNCHANGED
 
@@ -81,7 +83,9 @@ def _match(run: Pass, cases: Sequence[Case]) -> None:
     found = match(run.mapping, run.bridge.match_keys, records, run.target, from_erp=run.reads_erp)
     for case in cases:
         hit = found.get(case.id)
-        if hit is None:
+        if hit is None and run.couples_only:
+            case.counter = Counter.SKIPPED
+        elif hit is None:
             case.creates = True
         elif hit.partner is None:
             case.fail(AmbiguousMatch(technical=f"{hit.candidates} candidates"))

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from connection.dataverse.client import DataverseClient
-from connection.errors import CRMBridgeError, Recovery
+from connection.errors import Bug, CRMBridgeError, Recovery
 from coupling.lookups import Lookups
 from coupling.models import Coupling, CouplingState, Direction, TableMapping
 from coupling.tables.table import Page
@@ -15,9 +17,10 @@ from sync.engine.journal import in_every_language, record
 from sync.engine.pairing import pair
 from sync.engine.writing import judge_and_write_crm
 from sync.lease import lease
-from sync.models import JobState, Side, SynchError, SynchJob, SynchState, Waiting
+from sync.models import JobState, JobType, Side, SynchError, SynchJob, SynchState, Waiting
 
 PAGE_SIZE = 1000
+INTERRUPTED = _("The run was interrupted: its process ended before it was done. The next run goes on from there.")
 
 Progress = Callable[[SynchJob], None]
 """Called after every page with the job as it stands."""
@@ -46,6 +49,7 @@ def synchronize(
     if allowed is None:
         return jobs
     with lease(mapping) as owner:
+        _close_interrupted(mapping)
         if full:
             SynchState.objects.filter(mapping=mapping).update(
                 **{f"{_side(way)}_cursor": "" for way in _passes(allowed)}
@@ -57,6 +61,27 @@ def synchronize(
             if job.state == JobState.FAILED:
                 break
     return jobs
+
+
+def couple(mapping: TableMapping, client: DataverseClient, *, progress: Progress | None = None) -> SynchJob:
+    """Couple the ERP records whose match keys agree with exactly one uncoupled CRM row; nothing is created or written.
+
+    The pairs are synchronized by the next run.
+
+    Raises:
+        AlreadyRunning: another process runs this mapping.
+    """
+    with lease(mapping) as owner:
+        _close_interrupted(mapping)
+        job = SynchJob.objects.create(mapping=mapping, direction=Direction.TO_CRM, type=JobType.COUPLING)
+        _run_pass(job, client, Direction.TO_CRM, owner, False, progress or _silent)
+    return job
+
+
+def _close_interrupted(mapping: TableMapping) -> None:
+    """Jobs that still run although we hold the lease died with their process."""
+    died = SynchJob.objects.filter(mapping=mapping, state=JobState.RUNNING)
+    died.update(state=JobState.FAILED, finished_at=timezone.now(), message=in_every_language(INTERRUPTED))
 
 
 def _overlap(own: Direction, wanted: Direction) -> Direction | None:
@@ -81,6 +106,10 @@ def _run_pass(
     except CRMBridgeError as error:
         job.state = JobState.FAILED
         job.message = _text_and_fix(error)
+    except Exception as error:
+        job.state = JobState.FAILED
+        job.message = _text_and_fix(Bug(technical=repr(error)))
+        raise
     finally:
         job.finished_at = timezone.now()
         job.save(update_fields=["state", "finished_at", "message"])
@@ -90,6 +119,9 @@ def _run_pass(
 def _settle(run: Pass, page: Page) -> None:
     """Steps 2 to 5 for one page. What the CRM did take stays recorded even where the run cannot go on (I4)."""
     cases = pair(run, page)
+    if run.couples_only:
+        record(run, cases, cursor=None)
+        return
     try:
         judge_and_write_crm(run, cases)
     except CRMBridgeError:
@@ -103,6 +135,9 @@ def _settle(run: Pass, page: Page) -> None:
 
 def _pages(run: Pass, *, released_only: bool) -> Iterator[Page]:
     """Step 1: first what an earlier run left open, then what has changed since the cursor."""
+    if run.couples_only:
+        yield from run.source.changes("", PAGE_SIZE)
+        return
     for ids in _slices(_left_open(run)):
         yield Page(list(run.source.fetch(ids).values()))
     if not released_only:
@@ -116,14 +151,19 @@ def _slices(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
 
 
 def _left_open(run: Pass) -> list[UUID]:
-    """Records to look at again whatever the cursor says: promised creates, passing errors, and those done waiting."""
+    """Records to look at whatever the cursor says: promised creates, new couplings, passing errors, ended waits."""
     ids: set[UUID] = set(released(run.mapping, run.side))
     errors = SynchError.objects.filter(mapping=run.mapping, side=run.side, resolved_at__isnull=True)
     ids.update(errors.filter(kind=Recovery.RETRY_LATER).values_list("record_id", flat=True))
-    if run.reads_erp:
-        pending = Coupling.objects.filter(mapping=run.mapping, state=CouplingState.PENDING)
-        ids.update(pending.values_list("erp_id", flat=True))
+    ids.update(_never_synchronized(run))
     return sorted(ids)
+
+
+def _never_synchronized(run: Pass) -> QuerySet[Coupling, UUID]:
+    couplings = Coupling.objects.filter(mapping=run.mapping, synchronized_at__isnull=True)
+    if run.reads_erp:
+        return couplings.values_list("erp_id", flat=True)
+    return couplings.filter(state=CouplingState.COUPLED).values_list("crm_id", flat=True)
 
 
 def released(mapping: TableMapping, side: Side) -> list[UUID]:
@@ -144,5 +184,5 @@ def _side(way: Direction) -> Side:
     return Side.ERP if way == Direction.TO_CRM else Side.CRM
 
 
-def _silent(_: SynchJob) -> None:
+def _silent(job: SynchJob) -> None:
     return None
