@@ -36,13 +36,14 @@ class ERPSerializer(serializers.ModelSerializer[Any]):
         Raises:
             serializers.ValidationError: with one plain-words list of reasons a field.
         """
-        record: ERPRecord = copy.copy(self.instance) if self.instance else self.Meta.model()
+        model: type[ERPRecord] = self.Meta.model
+        record = copy.copy(self.instance) if self.instance else model()
         for name, value in attrs.items():
             setattr(record, name, value)
         try:
             record.full_clean()
         except ValidationError as error:
-            reasons = error.message_dict
+            reasons: dict[str, Any] = error.message_dict
             general = {"non_field_errors": reasons.pop("__all__")} if "__all__" in reasons else {}
             raise serializers.ValidationError(general | reasons) from error
         return attrs
@@ -69,6 +70,7 @@ class CustomerSerializer(ERPSerializer):
             "blocked",
         ]
         read_only_fields: ClassVar = SYSTEM_FIELDS
+        extra_kwargs: ClassVar = {"name": {"required": True}}
 
 
 class ContactSerializer(ERPSerializer):

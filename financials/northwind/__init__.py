@@ -1,0 +1,1 @@
+"""Microsoft's sample company Northwind as input: its CSV files, read into the financials."""
