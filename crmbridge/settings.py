@@ -6,12 +6,16 @@ The variables are listed in README.md, "Configuring".
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 import environ
 from cryptography.fernet import Fernet
 from django.core.management.utils import get_random_secret_key
 from django.utils.translation import gettext_lazy as _
 
 from crmbridge.environment import secret
+
+# Lets views and admins name their model as `ListView[Customer]` at run time too.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
