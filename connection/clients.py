@@ -1,6 +1,7 @@
 """One client a process for the settings of a connection: sessions, tokens and definitions are shared."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def client_for(connection: "CRMConnection") -> DataverseClient:
     return _clients[key]
 
 
-def new_client(connection: "CRMConnection", *, sleep: Callable[[float], None] | None = None) -> DataverseClient:
+def new_client(connection: "CRMConnection", *, sleep: Callable[[float], None] = time.sleep) -> DataverseClient:
     """A client of its own for `connection`."""
     address = crm_address(connection.address)
     sign_in = SignIn(
@@ -42,8 +43,8 @@ def new_client(connection: "CRMConnection", *, sleep: Callable[[float], None] | 
         client_secret=connection.client_secret.reveal(),
         authority=connection.authority,
     )
-    http = Http(address, sign_in, sleep=sleep) if sleep else Http(address, sign_in)
-    return DataverseClient(http, store=DatabaseStore(connection.tables) if connection.pk else MemoryStore())
+    store = DatabaseStore(connection.tables) if connection.pk else MemoryStore()
+    return DataverseClient(Http(address, sign_in, sleep=sleep), store=store)
 
 
 def _key(connection: "CRMConnection") -> tuple[object, ...]:

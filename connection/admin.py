@@ -1,0 +1,123 @@
+"""The connection in Django admin: settings, test, switch; and what we know of the CRM's tables."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from connection.check import check_connection, disable, enable
+from connection.forms import ConnectionForm
+from connection.models import CRMConnection, TableMetadata
+
+# Django's admin classes take type arguments only in their stubs.
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+@admin.register(CRMConnection)
+class CRMConnectionAdmin(ModelAdmin):
+    """One row: the company's connection, with buttons to test, enable and disable it."""
+
+    form = ConnectionForm
+    change_form_template = "connection/admin_change_form.html"
+    list_display = ("name", "address", "is_enabled", "last_tested_at")
+    found_out = (
+        "is_enabled",
+        "disable_reason",
+        "last_tested_at",
+        "last_test_result",
+        "organization_name",
+        "version",
+        "base_currency_code",
+    )
+    readonly_fields = found_out
+    fieldsets = (
+        (None, {"fields": ("name", "address", "authority", "tenant_id", "client_id", "new_secret")}),
+        (gettext_lazy("State"), {"fields": found_out}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A company has one connection."""
+        return super().has_add_permission(request) and CRMConnection.current() is None
+
+    def get_urls(self) -> list[URLPattern]:
+        """Django's pages and the three buttons."""
+        buttons = [("test", self.test), ("enable", self.enable), ("disable", self.disable)]
+        own = [
+            path(
+                f"<path:object_id>/{name}/",
+                require_POST(self.admin_site.admin_view(view)),
+                name=f"connection_crmconnection_{name}",
+            )
+            for name, view in buttons
+        ]
+        return [*own, *super().get_urls()]
+
+    @method_decorator(sensitive_post_parameters("new_secret"))
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Django's form; the secret is left out of error reports."""
+        return super().changeform_view(request, *args, **kwargs)
+
+    def test(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Test the saved connection and show the steps."""
+        connection = self._changeable(request, object_id)
+        return self._result(request, connection, check_connection(connection))
+
+    def enable(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Test the saved connection and switch it on where the test passes."""
+        connection = self._changeable(request, object_id)
+        return self._result(request, connection, enable(connection))
+
+    def disable(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Switch the connection off."""
+        connection = self._changeable(request, object_id)
+        disable(connection, _("Disabled by %(user)s.") % {"user": request.user})
+        messages.info(request, _("The connection is disabled."))
+        return HttpResponseRedirect(reverse("admin:connection_crmconnection_change", args=[connection.pk]))
+
+    def _changeable(self, request: HttpRequest, object_id: str) -> CRMConnection:
+        connection = self.get_object(request, unquote(object_id))
+        if not self.has_change_permission(request, connection):
+            raise PermissionDenied
+        if connection is None:
+            raise Http404
+        found: CRMConnection = connection
+        return found
+
+    def _result(self, request: HttpRequest, connection: CRMConnection, report: Any) -> HttpResponse:
+        title = _("Test of the connection to Dynamics CRM")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "original": connection,
+            "report": report,
+        }
+        return TemplateResponse(request, "connection/admin_test_connection.html", context)
+
+
+@admin.register(TableMetadata)
+class TableMetadataAdmin(ModelAdmin):
+    """What we know of the CRM's tables; read from the CRM, so there is nothing to edit. Deleting makes us ask again."""
+
+    list_display = ("table", "connection", "read_at")
+    readonly_fields = ("connection", "table", "definition", "read_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Rows come from the CRM."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Rows come from the CRM."""
+        return False

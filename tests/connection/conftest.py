@@ -1,0 +1,66 @@
+"""A trusted local https server, and connections to it."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from connection.clients import new_client
+from connection.dataverse import DataverseClient
+from connection.models import CRMConnection
+from tests.connection.tls_server import TENANT, Asked, Said, Server, certificate, running
+
+SECRET = "s3cr3t~Of-The-Application"
+
+Serve = Callable[[Callable[[Asked], Said]], AbstractContextManager[Server]]
+
+
+@pytest.fixture(scope="session")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    return certificate(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def serve(trusted: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Serve:
+    """Start a trusted server that answers with the function given."""
+    context, authority = trusted
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    settings.EXTRA_CRM_HOSTS = ["localhost"]
+    return lambda answer: running(context, answer)
+
+
+def connection_to(address: str, **changes: str) -> CRMConnection:
+    """An unsaved connection to `address`, which is its login server too."""
+    known = {"address": address, "authority": address, "tenant_id": TENANT, "client_id": "app"}
+    connection = CRMConnection(**(known | changes))
+    connection.set_secret(SECRET)
+    return connection
+
+
+class Pauses(list[float]):
+    """Stands in for `time.sleep`: notes the pauses and takes none."""
+
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
+
+
+def client_to(server: Server, pauses: Pauses) -> DataverseClient:
+    """A client of the local server that does not really wait."""
+    return new_client(connection_to(server.address), sleep=pauses)
+
+
+@pytest.fixture(autouse=True)
+def _no_shared_clients() -> Iterator[None]:
+    from connection.clients import _clients
+
+    _clients.clear()
+    yield
+    _clients.clear()

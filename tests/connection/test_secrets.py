@@ -1,0 +1,85 @@
+"""Secrets are encrypted at rest and show themselves to nobody."""
+
+import logging
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core import serializers
+from django.db import connection as database
+from pytest_django import Settings
+
+from connection.errors import CRMBridgeError, Recovery
+from connection.fields import Secret, UnreadableSecret
+from connection.masking import STARS, SecretFilter, mask, register_secret
+from connection.models import CRMConnection
+from tests.connection.conftest import SECRET, connection_to
+
+pytestmark = pytest.mark.django_db
+
+
+def stored() -> CRMConnection:
+    connection_to("https://acme.crm4.dynamics.com").save()
+    return CRMConnection.objects.get()
+
+
+def test_the_secret_comes_back_as_it_went_in() -> None:
+    assert stored().client_secret.reveal() == SECRET
+
+
+def test_the_database_holds_only_the_encrypted_secret() -> None:
+    stored()
+    with database.cursor() as cursor:
+        cursor.execute("SELECT * FROM connection_crmconnection")
+        assert SECRET not in str(cursor.fetchall())
+
+
+def test_the_secret_is_in_no_representation() -> None:
+    found = stored()
+    found.client_secret = SECRET
+    shown = [repr(found), str(found), repr(found.__dict__), repr(found.client_secret), str(found.client_secret)]
+    assert SECRET not in " ".join([*shown, serializers.serialize("json", [found])])
+
+
+def test_a_wrong_key_is_a_loud_error_and_no_ciphertext(settings: Settings) -> None:
+    found = stored()
+    settings.FERNET_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(UnreadableSecret) as caught:
+        found.client_secret.reveal()
+    assert caught.value.kind is Recovery.FIX_SETUP
+    assert "CRMBRIDGE_FERNET_KEYS" in str(caught.value)
+
+
+def test_an_earlier_key_still_opens(settings: Settings) -> None:
+    found = stored()
+    settings.FERNET_KEYS = [Fernet.generate_key().decode(), *settings.FERNET_KEYS]
+    assert found.client_secret.reveal() == SECRET
+
+
+def test_no_secret_is_no_secret() -> None:
+    assert not Secret.of("")
+    assert Secret.of("").reveal() == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer abc.def.ghi",
+        "client_id=app&client_secret=hidden&grant_type=x",
+        '{"access_token": "hidden"}',
+        "token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+        "postgres://user:hidden@host/db",
+    ],
+)
+def test_secrets_are_masked_by_their_shape(text: str) -> None:
+    masked = mask(text)
+    assert STARS in masked
+    assert not any(secret in masked for secret in ("abc.def.ghi", "hidden", "eyJhbGci"))
+
+
+def test_errors_and_logs_are_masked(caplog: pytest.LogCaptureFixture) -> None:
+    register_secret("only-this-installation-knows")
+    error = CRMBridgeError(technical="sent only-this-installation-knows")
+    assert "only-this" not in error.technical
+    record = logging.LogRecord("x", logging.INFO, "f", 1, "got %s", ("only-this-installation-knows",), None)
+    assert SecretFilter().filter(record)
+    assert record.getMessage() == f"got {STARS}"
