@@ -117,14 +117,14 @@ WRONG = pytest.mark.parametrize(
 )
 
 
-def tested_on_page(admin_client: Client, connection: CRMConnection) -> str:
+def page_after_test(admin_client: Client, connection: CRMConnection) -> str:
     address = reverse("admin:connection_crmconnection_test", args=[connection.pk])
     page = admin_client.post(address)
     assert page.status_code == 200
     return page.content.decode()
 
 
-def tested_on_command_line() -> str:
+def words_on_command_line() -> str:
     out = StringIO()
     with pytest.raises(CommandError):
         call_command("check_connection", stdout=out)
@@ -133,7 +133,7 @@ def tested_on_command_line() -> str:
 
 @WRONG
 def test_what_is_wrong_is_said_on_the_page(broken: CRMConnection, words: str, admin_client: Client) -> None:
-    page = tested_on_page(admin_client, broken)
+    page = page_after_test(admin_client, broken)
     assert words in page
     assert "The connection does not work yet." in page
     assert SECRET not in page
@@ -141,7 +141,7 @@ def test_what_is_wrong_is_said_on_the_page(broken: CRMConnection, words: str, ad
 
 @WRONG
 def test_what_is_wrong_is_said_on_the_command_line(broken: CRMConnection, words: str) -> None:
-    said = tested_on_command_line()
+    said = words_on_command_line()
     assert words in said
     assert SECRET not in said
     broken.refresh_from_db()
@@ -162,8 +162,8 @@ def expired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings)
 
 def test_an_expired_certificate_is_said_on_page_and_command_line(expired: CRMConnection, admin_client: Client) -> None:
     words = "The certificate of the Dynamics CRM server has expired."
-    assert words in tested_on_page(admin_client, expired)
-    assert words in tested_on_command_line()
+    assert words in page_after_test(admin_client, expired)
+    assert words in words_on_command_line()
 
 
 def test_an_unknown_authority_is_told_from_an_expired_certificate(
@@ -173,7 +173,7 @@ def test_an_unknown_authority_is_told_from_an_expired_certificate(
         monkeypatch.delenv("REQUESTS_CA_BUNDLE")
         connection = connection_to(server.address)
         connection.save()
-        page = tested_on_page(admin_client, connection)
+        page = page_after_test(admin_client, connection)
     assert "issued by an authority that this computer does not know" in page
     assert "REQUESTS_CA_BUNDLE" in page
 
