@@ -58,6 +58,11 @@ class ListColumn:
     is_key: bool = False
     labels: Mapping[Any, Any] = field(default_factory=dict)
 
+    @property
+    def reverse(self) -> str:
+        """What `sort` says to have the column from its end."""
+        return f"-{self.name}"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -151,6 +156,11 @@ class RecordListing:
             Row(erp_id, [(column, _labelled(column, record)) for column in self.columns], couplings.get(erp_id))
             for erp_id, record in records
         ]
+
+    @property
+    def descending(self) -> str:
+        """The column that the list is sorted by from its end, or ''."""
+        return self.sort[1:] if self.sort.startswith("-") else ""
 
     @property
     def is_narrowed(self) -> bool:

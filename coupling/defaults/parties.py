@@ -1,5 +1,7 @@
 """Salespeople, customers and contacts (mappings.md 1.1, 1.4, 1.6).
 
+A new row whose salesperson is not coupled yet belongs to the integration user until he is (G-5).
+
 On the wire a typed lookup names its table through the navigation property, so the `owneridtype` and
 `parentcustomeridtype` rows of the reference are the `lookup` of the `ownerid` and `parentcustomerid` rows here.
 """
@@ -34,7 +36,7 @@ CUSTOMER = DefaultMapping(
     crm_filter=[["statecode", "eq", 0], ["customertypecode", "eq", 3]],
     crm_template={"customertypecode": 3},
     fields=[
-        DefaultField("salesperson_code", "ownerid", TO_CRM, lookup="SALESPEOPLE", not_null=True),
+        DefaultField("salesperson_code", "ownerid", TO_CRM, lookup="SALESPEOPLE", clear_on_failed=True, not_null=True),
         DefaultField("name", "name", match_priority=1),
         DefaultField("contact", "address1_primarycontactname"),
         DefaultField("address", "address1_line1"),
@@ -67,7 +69,7 @@ CONTACT = DefaultMapping(
     crm_filter=[["parentcustomerid", "filled"], ["statecode", "eq", 0]],
     erp_template={"type": 1},
     fields=[
-        DefaultField("salesperson_code", "ownerid", TO_CRM, lookup="SALESPEOPLE", not_null=True),
+        DefaultField("salesperson_code", "ownerid", TO_CRM, lookup="SALESPEOPLE", clear_on_failed=True, not_null=True),
         DefaultField("customer_no", "parentcustomerid", lookup="CUSTOMER"),
         DefaultField("currency_code", "transactioncurrencyid", lookup="CURRENCY", is_local_currency_when_blank=True),
         DefaultField("address", "address1_line1"),

@@ -142,6 +142,7 @@ class ERPTable:
 
     def _record(self, row: Mapping[str, Any]) -> Record:
         values = {name: canonical(row[name]) for name in self._names[2:]}
+        values |= {name: self.columns[name].as_stored(values[name]) for name in self._computed}
         return Record(row[self.id_field], row[self.modified_field].isoformat(), values, str(row[self.key]))
 
     def _update(self, instance: models.Model | None, write: Write) -> CRMBridgeError | None:

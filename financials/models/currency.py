@@ -5,8 +5,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.apps import apps
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models import Case, Exists, Expression, F, OuterRef, Subquery, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -31,6 +33,21 @@ class Currency(ERPRecord):
 
     def __str__(self) -> str:
         return f"{self.code} {self.description}".rstrip()
+
+    @classmethod
+    def computed(cls) -> Mapping[str, Expression]:
+        """Columns worked out on reading: `exchange_rate_lcy`, units of this currency for one local one (CU-4).
+
+        Blank where no rate against the local currency applies today.
+        """
+        applicable = CurrencyExchangeRate.objects.filter(
+            currency=OuterRef("pk"), starting_date__lte=timezone.localdate(), relational_currency_code=""
+        ).order_by("-starting_date")
+        rate = applicable.values(rate=F("exchange_rate_amount") / F("relational_exch_rate_amount"))[:1]
+        is_local = Exists(apps.get_model("financials.CompanySettings").objects.filter(lcy_code=OuterRef("code")))
+        number = models.DecimalField(max_digits=20, decimal_places=10)
+        units = Case(When(is_local, then=Value(Decimal(1))), default=Subquery(rate), output_field=number)
+        return {"exchange_rate_lcy": units}
 
     def exchange_rate(self, base: str, on: date | None = None) -> Decimal:
         """Units of this currency for one unit of BASE on a date (today by default), future rates ignored (CU-4).

@@ -1,0 +1,73 @@
+"""What the engine's tests start from: Northwind, an empty CRM, the default mappings, and a look at all of both sides."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from connection.dataverse.client import DataverseClient
+from coupling.defaults.install import install_defaults
+from coupling.models import Coupling, Direction, TableMapping
+from coupling.options import couple_options
+from financials.models import CompanySettings, Contact, Currency, Customer, Salesperson
+from sync.engine.chain import synchronize_all
+from sync.models import SynchJob
+
+NORTHWIND = Path(__file__).parent.parent / "data" / "northwind"
+
+ERP_TABLES = (Customer, Contact, Salesperson, Currency)
+CRM_TABLES = ("account", "contact", "systemuser", "transactioncurrency")
+
+
+@pytest.fixture
+def company(db: None) -> CompanySettings:
+    """A company that keeps its books in NOK."""
+    settings, _ = CompanySettings.objects.get_or_create(company_name="Northwind Traders", lcy_code="NOK")
+    return settings
+
+
+@pytest.fixture
+def mappings(company: CompanySettings, crm: DataverseClient) -> dict[str, TableMapping]:
+    """The default mappings, installed for the empty CRM."""
+    install_defaults("NOK", "NOK")
+    couple_options(crm)
+    return {mapping.name: mapping for mapping in TableMapping.objects.all()}
+
+
+@pytest.fixture
+def northwind(company: CompanySettings) -> None:
+    """91 customers, 91 contacts, 9 salespeople."""
+    call_command("import_northwind", str(NORTHWIND), verbosity=0)
+
+
+@pytest.fixture
+def run(crm: DataverseClient, mappings: dict[str, TableMapping]) -> Callable[..., dict[str, SynchJob]]:
+    """Synchronize (all mappings, or those named) and return the jobs by `MAPPING direction`."""
+
+    def synchronize(*names: str, direction: Direction | None = None, full: bool = False) -> dict[str, SynchJob]:
+        chosen = [mappings[name] for name in names or mappings]
+        jobs = synchronize_all(chosen, crm, direction=direction, full=full)
+        return {f"{job.mapping.name} {job.direction}": job for job in jobs}
+
+    return synchronize
+
+
+@pytest.fixture
+def whole_state(crm: DataverseClient) -> Callable[[], dict[str, Any]]:
+    """Everything on both sides and between them, to compare before and after."""
+
+    def look() -> dict[str, Any]:
+        erp = {model.__name__: sorted(map(str, model.objects.values())) for model in ERP_TABLES}
+        rows = {table: _rows(crm, table) for table in CRM_TABLES}
+        couplings = Coupling.objects.values_list("mapping", "erp_id", "crm_id", "state")
+        return {**erp, **rows, "couplings": sorted(couplings)}
+
+    return look
+
+
+def _rows(crm: DataverseClient, table: str) -> list[str]:
+    definition = crm.definition(table)
+    names = [column.name for column in definition.columns.values() if column.can_read]
+    return sorted(str(sorted(row.items())) for page in crm.pages(table, select=names) for row in page)
