@@ -1,0 +1,124 @@
+"""10 000 customers to the CRM: crmbridge against the official SDK's bulk create of the same rows, in one run.
+
+Each contender is a process of its own, with its own wall time, CPU time and peak memory; both meet the same sandbox
+process, emptied before each. The SDK only writes rows; crmbridge also keeps couplings and history.
+Writes `bench.json` into the var folder and prints the ratio table.
+
+    python -m benchmarks.full_sync [--customers 10000] [--rounds 3]
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from tests.sandbox_process import SandboxProcess
+
+ROOT = Path(__file__).resolve().parent.parent
+MEASURES = {"wall": "s", "cpu": "s", "requests": "requests", "memory": "MiB"}
+
+
+def main() -> None:
+    """Run both contenders alternately and report the medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rounds = compete(Path(folder), options.customers, options.rounds)
+    ours, theirs = median(rounds["crmbridge"]), median(rounds["sdk"])
+    rows = [row(name, unit, ours[name], theirs[name]) for name, unit in MEASURES.items()]
+    per_record = ours["requests"] / options.customers
+    rows.append(row("requests per record", "requests", per_record, theirs["requests"] / options.customers))
+    report(rows, options.customers, options.rounds)
+
+
+def compete(folder: Path, customers: int, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """The figures of every round by contender."""
+    sandbox = SandboxProcess(folder / "sandbox", empty=True)
+    sandbox.start()
+    try:
+        figures: dict[str, list[dict[str, float]]] = {"sdk": [], "crmbridge": []}
+        for number in range(rounds):
+            environment = prepare(folder / f"round{number}", sandbox, customers)
+            for contender, results in figures.items():
+                sandbox.reset()
+                results.append(measure(contender, environment))
+    finally:
+        sandbox.stop()
+    return figures
+
+
+def prepare(folder: Path, sandbox: SandboxProcess, customers: int) -> dict[str, str]:
+    """A fresh installation of crmbridge with its customers, connected and mapped; returns its environment."""
+    folder.mkdir(parents=True)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+        "CRMBRIDGE_VAR": str(folder),
+        "CRMBRIDGE_EXTRA_CRM_HOSTS": "localhost",
+        "REQUESTS_CA_BUNDLE": sandbox.details["ca_file"],
+        "SANDBOX": json.dumps(sandbox.details),
+    }
+    (folder / "sandbox.json").write_text(json.dumps(sandbox.details))
+    sandbox.reset()
+    for command in (
+        ["migrate", "-v0"],
+        ["seed_financials", "--customers", str(customers)],
+        ["connect", "--from-file", str(folder / "sandbox.json")],
+        ["use_default_setup"],
+    ):
+        subprocess.run(
+            [sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL
+        )
+    return environment
+
+
+def measure(contender: str, environment: Mapping[str, str]) -> dict[str, float]:
+    """One round of one contender, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.contenders", contender],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def median(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """The middle figure of each measure."""
+    return {name: statistics.median(each[name] for each in rounds) for name in MEASURES}
+
+
+def row(name: str, unit: str, value: float, baseline: float) -> dict[str, Any]:
+    """One line of the table."""
+    ratio = round(value / baseline, 3) if baseline else None
+    return {"name": name, "value": round(value, 4), "unit": unit, "baseline": round(baseline, 4), "ratio": ratio}
+
+
+def report(rows: list[dict[str, Any]], customers: int, rounds: int) -> None:
+    """Print the table and write `bench.json`."""
+    table = Table(title=f"{customers} customers to the CRM, median of {rounds}", header_style="bold")
+    for heading in ("measure", "crmbridge", "official SDK", "unit", "ratio"):
+        table.add_column(heading, justify="left" if heading in ("measure", "unit") else "right")
+    for each in rows:
+        cells = [each["name"], f"{each['value']:g}", f"{each['baseline']:g}", each["unit"], f"{each['ratio']:g}"]
+        table.add_row(*cells)
+    Console().print(table)
+    path = Path(os.environ.get("CRMBRIDGE_VAR", ROOT / "var")) / "bench.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""I1 against SIGKILL: a push of 5 000 customers is killed twenty times at random moments, then run to its end.
+
+The victim is a real process with a database of its own, so that nothing of it survives in this one.
+"""
+
+import json
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import environ
+import psycopg
+import pytest
+
+from connection.dataverse.client import DataverseClient
+from tests.sandbox_process import SandboxProcess
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CUSTOMERS = 5_000
+KILLS = 20
+
+LOOK = """
+import json
+from coupling.models import Coupling, CouplingState
+from sync.models import SynchError, SynchState
+customers = Coupling.objects.filter(mapping__name="CUSTOMER")
+print(json.dumps({
+    "coupled": customers.filter(state=CouplingState.COUPLED).count(),
+    "other": customers.exclude(state=CouplingState.COUPLED).count(),
+    "crm_ids": sorted(str(each) for each in customers.values_list("crm_id", flat=True)),
+    "errors": SynchError.objects.count(),
+    "leases": SynchState.objects.exclude(lease_owner="").count(),
+}))
+"""
+
+
+@pytest.fixture
+def own_database(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a fresh installation: a database of its own of the kind that is under test."""
+    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environment = {**inherited, "CRMBRIDGE_VAR": str(tmp_path), "LOG_LEVEL": "WARNING"}
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        yield environment
+        return
+    name = f"kill_{uuid4().hex}"
+    settings = environ.Env.db_url_config(server)
+    with psycopg.connect(server, autocommit=True) as postgres:
+        postgres.execute(f"CREATE DATABASE {name}")
+        try:
+            path = f"{settings['USER']}:{settings['PASSWORD']}@{settings['HOST']}:{settings['PORT'] or 5432}/{name}"
+            yield environment | {"DATABASE_URL": f"postgres://{path}"}
+        finally:
+            postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def manage(environment: dict[str, str], *command: str) -> str:
+    """Run a management command to its end and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def kill_at(seconds: float, environment: dict[str, str]) -> bool:
+    """Start the push and kill it after so many seconds of work; whether it was still at it."""
+    push = [sys.executable, "manage.py", "synchronize", "CUSTOMER", "--full", "--direction", "to"]
+    victim = subprocess.Popen(push, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(seconds)
+    victim.send_signal(signal.SIGKILL)
+    return victim.wait() == -signal.SIGKILL
+
+
+def test_i1_twenty_kills_leave_no_duplicate_and_nothing_pending(
+    own_database: dict[str, str], sandbox: SandboxProcess, crm: DataverseClient, tmp_path: Path
+) -> None:
+    seed = int(os.environ.get("KILL_SEED", secrets.randbelow(10**6)))
+    print(f"KILL_SEED={seed}")
+    chance = random.Random(seed)
+    details = tmp_path / "sandbox.json"
+    details.write_text(json.dumps(sandbox.details))
+    manage(own_database, "migrate", "-v0")
+    manage(own_database, "seed_financials", "--customers", str(CUSTOMERS))
+    manage(own_database, "connect", "--from-file", str(details))
+    manage(own_database, "use_default_setup")
+    manage(own_database, "synchronize", "CURRENCY", "--full")
+
+    landed = [kill_at(chance.uniform(0.6, 2.2), own_database) for _ in range(KILLS)]
+    print(f"{sum(landed)} of {KILLS} kills met a running push")
+    manage(own_database, "synchronize", "CUSTOMER", "--full", "--direction", "to")
+
+    state: dict[str, Any] = json.loads(manage(own_database, "shell", "--no-imports", "-c", LOOK).splitlines()[-1])
+    accounts = [row for page in crm.pages("account", select=["accountid", "name"]) for row in page]
+    assert (state["coupled"], state["other"], state["errors"], state["leases"]) == (CUSTOMERS, 0, 0, 0)
+    assert len(accounts) == CUSTOMERS
+    assert sorted(row["accountid"] for row in accounts) == state["crm_ids"]
