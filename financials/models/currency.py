@@ -5,10 +5,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.apps import apps
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Case, Exists, Expression, F, OuterRef, Subquery, Value, When
+from django.db.models import Case, DecimalField, Expression, FloatField, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Cast, Round
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -36,18 +36,15 @@ class Currency(ERPRecord):
 
     @classmethod
     def computed(cls) -> Mapping[str, Expression]:
-        """Columns worked out on reading: `exchange_rate_lcy`, units of this currency for one local one (CU-4).
+        """Columns worked out on reading: `exchange_rate_lcy`, which is `exchange_rate` with the local currency as base.
 
-        Blank where no rate against the local currency applies today.
+        It is null where no rate leads to the local currency directly or through one other currency.
         """
-        applicable = CurrencyExchangeRate.objects.filter(
-            currency=OuterRef("pk"), starting_date__lte=timezone.localdate(), relational_currency_code=""
-        ).order_by("-starting_date")
-        rate = applicable.values(rate=F("exchange_rate_amount") / F("relational_exch_rate_amount"))[:1]
-        is_local = Exists(apps.get_model("financials.CompanySettings").objects.filter(lcy_code=OuterRef("code")))
-        number = models.DecimalField(max_digits=20, decimal_places=10)
-        units = Case(When(is_local, then=Value(Decimal(1))), default=Subquery(rate), output_field=number)
-        return {"exchange_rate_lcy": units}
+        from financials.models.company_settings import CompanySettings
+
+        is_local = Q(code=CompanySettings.current().lcy_code)
+        rate = Case(When(is_local, then=Value(1.0)), default=_units_per_lcy("code"), output_field=FloatField())
+        return {"exchange_rate_lcy": Round(Cast(rate, DecimalField(max_digits=23, decimal_places=10)), precision=10)}
 
     def exchange_rate(self, base: str, on: date | None = None) -> Decimal:
         """Units of this currency for one unit of BASE on a date (today by default), future rates ignored (CU-4).
@@ -65,6 +62,18 @@ class Currency(ERPRecord):
             on=on or timezone.localdate(),
             rates=[rate.as_rate() for rate in rates],
         )
+
+
+def _units_per_lcy(code: str, depth: int = 2) -> "Subquery[Any]":
+    """Units of the currency in the column CODE of the outer query for one of the local currency, by its newest rate."""
+    started = CurrencyExchangeRate.objects.filter(
+        starting_date__lte=timezone.localdate(), currency__code=OuterRef(code)
+    )
+    # Floats, because SQLite divides decimals that happen to be whole as integers.
+    units = Cast("exchange_rate_amount", FloatField()) / Cast("relational_exch_rate_amount", FloatField())
+    through = units * _units_per_lcy("relational_currency_code", depth - 1) if depth > 1 else Value(None)
+    answer = Case(When(relational_currency_code="", then=units), default=through, output_field=FloatField())
+    return Subquery(started.order_by("-starting_date").annotate(units=answer).values("units")[:1])
 
 
 class CurrencyExchangeRate(ERPRecord):

@@ -9,8 +9,7 @@ from financials.demo import create_demo_company
 from financials.factories import CustomerFactory
 from financials.models import CompanySettings, Customer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.financials.urls")]
-MODELS = [model._meta.model_name for model in apps.get_app_config("financials").get_models()]
+pytestmark = pytest.mark.django_db
 
 
 def test_every_table_can_be_listed_searched_and_opened(admin_client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,27 @@ def test_a_currency_knows_its_rate() -> None:
     entered(euro, date(2026, 7, 1), "1250")
     assert euro.exchange_rate("nok", on=TODAY) == Decimal("0.1")
     assert Currency.objects.get(code="NOK").exchange_rate("EUR", on=date(2026, 8, 1)) == Decimal("12.5")
+
+
+@pytest.mark.django_db
+def test_the_computed_rate_is_the_one_of_the_formula() -> None:
+    CompanySettings.objects.create(company_name="Fjord Nordic AS", lcy_code="NOK")
+    for code, worth, to in (("EUR", "1165.2", ""), ("USD", "1000", ""), ("DKK", "13.4", "EUR")):
+        CurrencyExchangeRate.objects.create(
+            currency=Currency.objects.create(code=code),
+            starting_date=date(2026, 1, 1),
+            exchange_rate_amount=100,
+            relational_currency_code=to,
+            relational_exch_rate_amount=Decimal(worth),
+        )
+    Currency.objects.create(code="GBP")
+    entered(Currency.objects.get(code="EUR"), date(2025, 1, 1), "1")
+    entered(Currency.objects.get(code="EUR"), date(2999, 1, 1), "1")
+    currencies: Any = Currency.objects.annotate(**Currency.computed())
+    computed = dict(currencies.values_list("code", "exchange_rate_lcy"))
+    assert computed.pop("GBP") is None
+    assert computed == {code: Currency.objects.get(code=code).exchange_rate("NOK") for code in computed}
+    assert computed["EUR"] == Decimal("0.0858221765")
 
 
 @pytest.mark.django_db
