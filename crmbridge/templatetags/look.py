@@ -1,0 +1,104 @@
+"""Template tags of the look: state badges, icons, and values as people read them."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.db import models
+from django.template.defaultfilters import date as date_text
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from sync.models import COUNTERS, SynchJob
+
+register = template.Library()
+
+NOTHING = "\N{EN DASH}"
+MINUTE = 60
+
+# The colour of every state in the product: good, busy, wait (it passes or somebody may look), bad (somebody must).
+TONES: Mapping[str, str] = {
+    "coupled": "good",
+    "finished": "good",
+    "equal": "good",
+    "enabled": "good",
+    "pending": "busy",
+    "running": "busy",
+    "waiting": "wait",
+    "changed": "wait",
+    "retry_later": "wait",
+    "conflict": "wait",
+    "broken": "bad",
+    "failed": "bad",
+    "fix_record": "bad",
+    "fix_setup": "bad",
+    "bug": "bad",
+    "disabled": "bad",
+}
+
+
+@register.simple_tag
+def state(value: str, label: str) -> SafeString:
+    """A badge with LABEL in the colour of the state VALUE; states without a colour are grey."""
+    return format_html('<span class="state tone-{}">{}</span>', TONES.get(str(value), "quiet"), label)
+
+
+@register.simple_tag
+def badge(record: models.Model, field: str) -> SafeString:
+    """The badge of a choice field of RECORD: its label, in the colour of its value."""
+    return state(getattr(record, field), getattr(record, f"get_{field}_display")())
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """The icon NAME of `static/crmbridge/icons.svg`, hidden from screen readers: text beside it says what it means."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("crmbridge/icons.svg"), name
+    )
+
+
+@register.filter
+def shown(value: Any) -> str:
+    """VALUE as people read it, in the reader's language; a dash for nothing."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, date):
+        return date_text(value, "SHORT_DATE_FORMAT")
+    if isinstance(value, int | float | Decimal):
+        return str(localize(value))
+    return str(value)
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """A point in time, to the minute, in the reader's time zone; a dash for never."""
+    return timezone.localtime(value).strftime("%Y-%m-%d %H:%M") if value else NOTHING
+
+
+@register.filter
+def duration(job: SynchJob) -> str:
+    """How long a job took; a dash while it runs."""
+    if job.finished_at is None:
+        return NOTHING
+    seconds = (job.finished_at - job.started_at).total_seconds()
+    if seconds < MINUTE:
+        return _("%(seconds)s s") % {"seconds": localize(round(seconds, 1))}
+    return _("%(minutes)d min %(seconds)d s") % {"minutes": seconds // MINUTE, "seconds": seconds % MINUTE}
+
+
+@register.filter
+def result(job: SynchJob) -> str:
+    """The counters of a job that are not zero, in one line."""
+    counted = [(SynchJob._meta.get_field(name), getattr(job, name)) for name in COUNTERS]
+    parts = [f"{localize(number)} {field.verbose_name}" for field, number in counted if number]  # type: ignore[union-attr]
+    return ", ".join(parts) or _("nothing to do")
