@@ -29,7 +29,7 @@ class TableMappingSerializer(serializers.ModelSerializer[TableMapping]):
     """One ERP table ↔ one CRM table, with its fields."""
 
     depends_on = serializers.SlugRelatedField[TableMapping](slug_field="name", many=True, read_only=True)
-    fields_ = FieldMappingSerializer(source="fields", many=True, read_only=True)
+    field_mappings = FieldMappingSerializer(source="fields", many=True, read_only=True)
 
     class Meta:
         model = TableMapping
@@ -44,6 +44,7 @@ class TableMappingSerializer(serializers.ModelSerializer[TableMapping]):
             "only_coupled",
             "is_enabled",
             "depends_on",
+            "field_mappings",
         )
 
 
