@@ -1,0 +1,22 @@
+"""What this room adds to the lists of mapped tables: records with open errors."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from coupling.listing import RecordFilter
+from coupling.models import Coupling, TableMapping
+from sync.models import Side, SynchError
+
+
+def failed_ids(mapping: TableMapping) -> QuerySet[Any, UUID]:
+    """The ERP ids of the mapping's records with an open error, on whichever side it turned up."""
+    failed = SynchError.objects.filter(mapping=mapping, resolved_at=None)
+    on_crm_side = failed.filter(side=Side.CRM).values("record_id")
+    coupled = Coupling.objects.filter(mapping=mapping, crm_id__in=on_crm_side).values_list("erp_id", flat=True)
+    return failed.filter(side=Side.ERP).values_list("record_id", flat=True).union(coupled)
+
+
+WITH_ERRORS = RecordFilter("errors", _("With errors"), failed_ids)
