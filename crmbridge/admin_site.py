@@ -1,12 +1,31 @@
 """The admin site under the product's name."""
 
+from typing import Any
+
 from django.contrib.admin import AdminSite
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
 
 class CrmbridgeAdminSite(AdminSite):
-    """Django admin with crmbridge's name on it."""
+    """Django admin with crmbridge's name on it, and one door for everybody: the product's sign-in page."""
 
     site_header = _("crmbridge administration")
     site_title = "crmbridge"
     index_title = _("Tables")
+
+    @method_decorator(login_not_required)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Send people to the sign-in page, which counts failed attempts.
+
+        Raises:
+            PermissionDenied: they are signed in, but not as staff.
+        """
+        if request.user.is_authenticated and not self.has_permission(request):
+            raise PermissionDenied
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))

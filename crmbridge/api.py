@@ -1,0 +1,53 @@
+"""The root of the API: collects what the rooms publish, and settles what all of it shares."""
+
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import DefaultRouter
+
+from connection.api import ConnectionViewSet
+from coupling.api import CouplingViewSet, TableMappingViewSet
+from crmbridge.middleware import HEADER, policy
+from financials.api import VIEWSETS as FINANCIALS
+from sync.api import ConflictViewSet, SynchErrorViewSet, SynchJobViewSet
+
+
+class SwaggerView(SpectacularSwaggerSplitView):
+    """Swagger UI from our own files; it writes style attributes, so that its policy must allow them."""
+
+    template_name = "crmbridge/swagger.html"
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The page, or its script."""
+        response: Response = super().get(request, *args, **kwargs)
+        response[HEADER] = policy(getattr(request, "csp_nonce", ""), inline_styles=True)
+        return response
+
+
+def _router() -> DefaultRouter:
+    router = DefaultRouter()
+    for name, viewset in FINANCIALS.items():
+        router.register(name, viewset)
+    router.register("connection", ConnectionViewSet)
+    router.register("mappings", TableMappingViewSet)
+    router.register("couplings", CouplingViewSet)
+    router.register("synch-jobs", SynchJobViewSet)
+    router.register("synch-errors", SynchErrorViewSet)
+    router.register("conflicts", ConflictViewSet)
+    return router
+
+
+def schema_urls() -> list[URLPattern | URLResolver]:
+    """The schema and its Swagger page."""
+    return [
+        path("schema/", SpectacularAPIView.as_view(), name="schema"),
+        path("docs/", SwaggerView.as_view(url_name="api:schema"), name="docs"),
+    ]
+
+
+router = _router()

@@ -1,0 +1,166 @@
+"""Model factories that several rooms' tests need: mappings, couplings, jobs and what jobs leave behind."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import factory
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from connection.errors import Recovery
+from connection.models import CRMConnection
+from coupling.models import Coupling, Direction, FieldMapping, TableMapping
+from sync.models import Change, Conflict, JobState, Side, SynchError, SynchJob, Waiting
+
+PASSWORD = "correct horse battery staple"
+
+
+class UserFactory(DjangoModelFactory[User]):
+    """A user with the password above; `permissions=["app.codename", …]` grants those."""
+
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    username = factory.Sequence(lambda number: f"user{number}")
+    password = factory.django.Password(PASSWORD)
+
+    @factory.post_generation
+    def permissions(self, create: bool, names: list[str] | None, **kwargs: Any) -> None:
+        for name in names or []:
+            app, codename = name.split(".")
+            self.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+
+
+class ConnectionFactory(DjangoModelFactory[CRMConnection]):
+    """An enabled connection."""
+
+    class Meta:
+        model = CRMConnection
+
+    name = "Contoso"
+    address = "https://contoso.crm4.dynamics.com"
+    tenant_id = "contoso.onmicrosoft.com"
+    client_id = "11111111-2222-4333-8444-555555555555"
+    is_enabled = True
+    organization_name = "Contoso AS"
+    version = "9.2.24094.182"
+    last_tested_at = factory.LazyFunction(timezone.now)
+
+
+class TableMappingFactory(DjangoModelFactory[TableMapping]):
+    """The mapping CUSTOMER, without fields."""
+
+    class Meta:
+        model = TableMapping
+        django_get_or_create = ("name",)
+
+    name = "CUSTOMER"
+    erp_table = "financials.Customer"
+    crm_table = "account"
+    erp_key = "no"
+    direction = Direction.BOTH
+
+
+class FieldMappingFactory(DjangoModelFactory[FieldMapping]):
+    """The name of a customer."""
+
+    class Meta:
+        model = FieldMapping
+
+    mapping = factory.SubFactory(TableMappingFactory)
+    erp_field = "name"
+    crm_column = "name"
+
+
+class CouplingFactory(DjangoModelFactory[Coupling]):
+    """A coupling of two records that need not exist."""
+
+    class Meta:
+        model = Coupling
+
+    mapping = factory.SubFactory(TableMappingFactory)
+    erp_id = factory.LazyFunction(uuid4)
+    crm_id = factory.LazyFunction(uuid4)
+    synchronized_at = factory.LazyFunction(timezone.now)
+
+
+class SynchJobFactory(DjangoModelFactory[SynchJob]):
+    """A finished run to the CRM."""
+
+    class Meta:
+        model = SynchJob
+
+    mapping = factory.SubFactory(TableMappingFactory)
+    direction = Direction.TO_CRM
+    state = JobState.FINISHED
+    started_at = factory.LazyFunction(lambda: timezone.now() - timedelta(minutes=2))
+    finished_at = factory.LazyFunction(timezone.now)
+
+
+class SynchErrorFactory(DjangoModelFactory[SynchError]):
+    """An open error of an ERP record."""
+
+    class Meta:
+        model = SynchError
+
+    mapping = factory.SubFactory(TableMappingFactory)
+    side = Side.ERP
+    record_id = factory.LazyFunction(uuid4)
+    record_name = "C00001"
+    kind = Recovery.FIX_RECORD
+    code = "0x80040333"
+    text = factory.LazyFunction(lambda: {"en": "The email is too long.", "nb": "E-postadressen er for lang."})
+    fix = factory.LazyFunction(lambda: {"en": "Shorten it.", "nb": "Kort den ned."})
+    technical = "A validation error occurred. The length of 'emailaddress1' exceeded 100."
+    job = factory.SubFactory(SynchJobFactory, mapping=factory.SelfAttribute("..mapping"), read=1, failed=1)
+
+
+class WaitingFactory(DjangoModelFactory[Waiting]):
+    """A record that waits for its currency."""
+
+    class Meta:
+        model = Waiting
+
+    mapping = factory.SubFactory(TableMappingFactory)
+    side = Side.ERP
+    record_id = factory.LazyFunction(uuid4)
+    record_name = "C00002"
+    waits_for = factory.SubFactory(
+        TableMappingFactory,
+        name="CURRENCY",
+        erp_table="financials.Currency",
+        crm_table="transactioncurrency",
+        erp_key="code",
+        direction=Direction.TO_CRM,
+    )
+    waits_for_key = "SEK"
+
+
+class ConflictFactory(DjangoModelFactory[Conflict]):
+    """A name that was changed on both sides."""
+
+    class Meta:
+        model = Conflict
+
+    coupling = factory.SubFactory(CouplingFactory)
+    field = factory.SubFactory(FieldMappingFactory, mapping=factory.SelfAttribute("..coupling.mapping"))
+    record_name = "C00003"
+    base = "Berglunds"
+    erp_value = "Berglunds snabbköp"
+    crm_value = "Berglunds AB"
+    job = factory.SubFactory(SynchJobFactory, mapping=factory.SelfAttribute("..coupling.mapping"))
+
+
+class ChangeFactory(DjangoModelFactory[Change]):
+    """A change of phone that was written to the CRM."""
+
+    class Meta:
+        model = Change
+
+    coupling = factory.SubFactory(CouplingFactory)
+    job = factory.SubFactory(SynchJobFactory, mapping=factory.SelfAttribute("..coupling.mapping"))
+    side = Side.CRM
+    fields = factory.LazyFunction(lambda: {"telephone1": ["+47 22 00 00 00", "+47 22 11 11 11"]})
