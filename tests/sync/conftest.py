@@ -1,4 +1,4 @@
-"""What the engine's tests start from: Northwind, an empty CRM, the default mappings, and a look at all of both sides."""
+"""What the engine's tests start from: Northwind, an empty CRM, the default mappings, a look at all of both sides."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from coupling.models import Coupling, Direction, TableMapping
 from coupling.options import couple_options
 from financials.models import CompanySettings, Contact, Currency, Customer, Salesperson
 from sync.engine.chain import synchronize_all
-from sync.models import SynchJob
+from sync.models import COUNTERS, JobState, SynchJob
 
 NORTHWIND = Path(__file__).parent.parent / "data" / "northwind"
 
@@ -49,6 +49,10 @@ def run(crm: DataverseClient, mappings: dict[str, TableMapping]) -> Callable[...
     def synchronize(*names: str, direction: Direction | None = None, full: bool = False) -> dict[str, SynchJob]:
         chosen = [mappings[name] for name in names or mappings]
         jobs = synchronize_all(chosen, crm, direction=direction, full=full)
+        for job in jobs:
+            job.refresh_from_db()
+            assert job.state == JobState.FINISHED, job.message_text
+            assert job.read == sum(getattr(job, name) for name in COUNTERS)  # I12
         return {f"{job.mapping.name} {job.direction}": job for job in jobs}
 
     return synchronize
