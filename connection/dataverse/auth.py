@@ -9,11 +9,15 @@ from django.utils.translation import gettext_lazy as _
 
 from connection.dataverse.address import is_microsoft_login, login_address
 from connection.dataverse.diagnosis import from_exception
-from connection.dataverse.errors import SignInRefused
+from connection.dataverse.errors import LoginUnavailable, SignInRefused
 from connection.dataverse.session import GuardedSession
-from connection.errors import CRMBridgeError, Text
+from connection.errors import CRMBridgeError, RetryLater, Text
 from connection.masking import register_secret
 
+_NO_TENANT: tuple[Text, Text] = (
+    _("The sign-in was refused: the login server does not know the tenant."),
+    _("Check the tenant ID, and the login server where one is entered."),
+)
 _REASONS: dict[str, tuple[Text, Text]] = {
     "7000215": (
         _("The sign-in was refused: the client secret is wrong."),
@@ -27,7 +31,7 @@ _REASONS: dict[str, tuple[Text, Text]] = {
         _("The sign-in was refused: the application is unknown in this tenant."),
         _("Check the client ID and the tenant."),
     ),
-    "90002": (_("The sign-in was refused: the tenant is unknown."), _("Check the tenant ID.")),
+    "90002": _NO_TENANT,
     "500011": (
         _("The sign-in was refused: this tenant does not know the Dynamics CRM address."),
         _("Check that address and tenant belong together."),
@@ -50,16 +54,23 @@ class SignIn:
         self._lock = Lock()
 
     def token(self) -> str:
-        """An access token. Raises SignInRefused, or what the network made of it (`diagnosis.from_exception`)."""
+        """An access token. Raises SignInRefused, LoginUnavailable or CertificateRefused."""
         with self._lock:
-            try:
-                self._app = self._app or self._new_app()
-                answer = self._app.acquire_token_for_client(scopes=[self._scope])
-            except requests.RequestException as failure:
-                raise from_exception(failure, repeatable=True) from None
+            answer = self._ask()
         if "access_token" not in answer:
             raise _refusal(f"{answer.get('error')}: {answer.get('error_description')}")
         return str(answer["access_token"])
+
+    def _ask(self) -> dict[str, Any]:
+        try:
+            self._app = self._app or self._new_app()
+            answer: dict[str, Any] = self._app.acquire_token_for_client(scopes=[self._scope])
+        except requests.RequestException as failure:
+            raise _unavailable(from_exception(failure, repeatable=True)) from None
+        except (ValueError, KeyError, RuntimeError) as failure:
+            # msal's ways to say that a login server does not know the tenant, or is none.
+            raise SignInRefused(_NO_TENANT[0], fix=_NO_TENANT[1], technical=str(failure)) from None
+        return answer
 
     def renew(self) -> None:
         """Forget the token, so that the next one is fresh: the CRM did not accept the last one."""
@@ -69,17 +80,17 @@ class SignIn:
     def _new_app(self) -> Any:
         import msal  # takes 0.14 s, which only a process that signs in should pay
 
-        try:
-            return msal.ConfidentialClientApplication(
-                self._client_id,
-                authority=self._login if self._login.endswith(f"/{self._tenant}") else f"{self._login}/{self._tenant}",
-                client_credential=self._client_secret,
-                http_client=GuardedSession(timeout=(10.0, 30.0)),
-                instance_discovery=None if is_microsoft_login(self._login) else False,
-            )
-        except ValueError as failure:
-            # msal's word for a login server that does not know the tenant, or that is none.
-            raise _refusal(str(failure)) from None
+        return msal.ConfidentialClientApplication(
+            self._client_id,
+            authority=self._login if self._login.endswith(f"/{self._tenant}") else f"{self._login}/{self._tenant}",
+            client_credential=self._client_secret,
+            http_client=GuardedSession(timeout=(10.0, 30.0)),
+            instance_discovery=None if is_microsoft_login(self._login) else False,
+        )
+
+
+def _unavailable(error: CRMBridgeError) -> CRMBridgeError:
+    return LoginUnavailable(technical=error.technical) if isinstance(error, RetryLater) else error
 
 
 def _refusal(description: str) -> CRMBridgeError:

@@ -1,6 +1,6 @@
 """What can go wrong between us and the CRM, ordered as in `connection/errors.py`.
 
-    RetryLater   Throttled · ServiceUnavailable · ServerFault · Unreachable · OutcomeUnknown
+    RetryLater   Throttled · ServiceUnavailable · ServerFault · Unreachable · LoginUnavailable · OutcomeUnknown
     FixRecord    RowRefused · VersionMismatch · RowMissing · DuplicateKey · PayloadTooLarge
     FixSetup     AddressRefused · CertificateRefused · SignInRefused · NotAMember · PrivilegeMissing · NotDataverse ·
                  MappingFault · ChangeTrackingOff · DeltaExpired (the engine heals this one by reading everything again)
@@ -36,6 +36,13 @@ class Unreachable(RetryLater):
 
     text = _("Dynamics CRM cannot be reached.")
     fix = _("Check that the address is right and that this computer may connect to it. crmbridge keeps trying.")
+
+
+class LoginUnavailable(RetryLater):
+    """The login server does not answer, so there is no token."""
+
+    text = _("The login server cannot be reached.")
+    fix = _("Check that this computer may connect to it. crmbridge keeps trying.")
 
 
 class OutcomeUnknown(RetryLater):

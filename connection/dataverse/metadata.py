@@ -168,14 +168,15 @@ def _columns(
 
 
 def _column(attribute: Mapping[str, Any], detail: Mapping[str, Any], navigation: Mapping[str, str]) -> ColumnDefinition:
+    targets = tuple(detail.get("Targets") or navigation)
     return ColumnDefinition(
         name=attribute["LogicalName"],
         type=attribute["AttributeType"],
         label=_label(attribute.get("DisplayName")),
         max_length=detail.get("MaxLength"),
         precision=detail.get("Precision"),
-        targets=tuple(detail.get("Targets") or navigation),
-        navigation=navigation,
+        targets=targets,
+        navigation={target: name for target in targets if (name := _navigation(navigation, target))},
         can_create=bool(attribute.get("IsValidForCreate")),
         can_update=bool(attribute.get("IsValidForUpdate")),
         can_read=bool(attribute.get("IsValidForRead", True)),
@@ -183,6 +184,11 @@ def _column(attribute: Mapping[str, Any], detail: Mapping[str, Any], navigation:
         date_only=_is_date_only(detail),
         options=dict(_options(detail.get("OptionSet") or detail.get("GlobalOptionSet") or {})),
     )
+
+
+def _navigation(navigation: Mapping[str, str], target: str) -> str | None:
+    """The property for `target`; owners have one for users and teams alike, under the table `owner`."""
+    return navigation.get(target) or navigation.get("owner")
 
 
 def _is_date_only(detail: Mapping[str, Any]) -> bool:

@@ -8,14 +8,21 @@ from uuid import UUID
 from connection.dataverse import payload
 from connection.dataverse.answer import Answer
 from connection.dataverse.batch import Part
-from connection.dataverse.errors import MappingFault, PayloadTooLarge, ServiceUnavailable, Throttled, Unreachable
+from connection.dataverse.errors import (
+    LoginUnavailable,
+    MappingFault,
+    PayloadTooLarge,
+    ServiceUnavailable,
+    Throttled,
+    Unreachable,
+)
 from connection.dataverse.http import Http
 from connection.dataverse.metadata import TableDefinition
 from connection.errors import CRMBridgeError, FixSetup
 
 T = TypeVar("T")
 
-_HINDRANCES = (FixSetup, ServiceUnavailable, Throttled, Unreachable)
+_HINDRANCES = (FixSetup, LoginUnavailable, ServiceUnavailable, Throttled, Unreachable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,20 @@ def unknown_application(serve: Serve) -> Iterator[str]:
 
 
 @contextmanager
+def unknown_tenant(serve: Serve) -> Iterator[str]:
+    with serve(not_dataverse) as server:
+        server.discovery = Said(400, b"AADSTS90002")
+        yield server.address
+
+
+@contextmanager
+def login_is_down(serve: Serve) -> Iterator[str]:
+    with serve(not_dataverse) as server:
+        server.login = Said(0)
+        yield server.address
+
+
+@contextmanager
 def not_a_member(serve: Serve) -> Iterator[str]:
     error = {"error": {"code": "0x80072560", "message": "The user is not a member of the organization."}}
     with serve(lambda asked: json_said(error, 403)) as server:
@@ -109,6 +123,8 @@ WRONG = pytest.mark.parametrize(
         (no_tls, "The server at this address does not speak https."),
         (wrong_secret, "The sign-in was refused: the client secret is wrong."),
         (unknown_application, "The sign-in was refused: the application is unknown in this tenant."),
+        (unknown_tenant, "The sign-in was refused: the login server does not know the tenant."),
+        (login_is_down, "The login server cannot be reached."),
         (not_a_member, "the application is not a user of this Dynamics CRM environment."),
         (odd_json, "The server at this address answers, but it is not Dynamics CRM."),
         (html, "The server at this address answers, but it is not Dynamics CRM."),

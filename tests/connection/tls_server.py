@@ -57,6 +57,7 @@ class Server(ThreadingHTTPServer):
         self.asked: list[Asked] = []
         self.tokens_given = 0
         self.login: Said | None = None
+        self.discovery: Said | None = None
 
     @property
     def address(self) -> str:
@@ -68,7 +69,7 @@ class Server(ThreadingHTTPServer):
     def said(self, asked: Asked) -> Said:
         if asked.path.endswith("/.well-known/openid-configuration"):
             base = f"{self.address}/{TENANT}"
-            return json_said(
+            return self.discovery or json_said(
                 {
                     "issuer": f"{base}/v2.0",
                     "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
