@@ -1,0 +1,68 @@
+"""What a client needs to reach the sandbox, and where the data folder keeps it."""
+
+import json
+import os
+import secrets
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The tenant and the one registered client; made at the first start and kept."""
+
+    tenant: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Details:
+    """The content of `sandbox.json`."""
+
+    address: str
+    authority: str
+    tenant: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    ca_file: str = ""
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, at once or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    temporary.replace(path)
+
+
+def load_credentials(folder: Path) -> Credentials:
+    """Return the credentials kept in the data folder, making them when there are none."""
+    path = folder / "credentials.json"
+    if path.exists():
+        return Credentials(**json.loads(path.read_text(encoding="utf-8")))
+    credentials = Credentials(str(uuid.uuid4()), str(uuid.uuid4()), secrets.token_urlsafe(30))
+    write_private(path, json.dumps(asdict(credentials)).encode())
+    return credentials
+
+
+def details(credentials: Credentials, port: int, ca_file: Path) -> Details:
+    """Return what clients need when the sandbox answers on this port."""
+    address = f"https://localhost:{port}"
+    return Details(
+        address=address,
+        authority=f"{address}/{credentials.tenant}",
+        tenant=credentials.tenant,
+        client_id=credentials.client_id,
+        client_secret=credentials.client_secret,
+        ca_file=str(ca_file),
+    )
+
+
+def write_details(folder: Path, content: Details) -> str:
+    """Write `sandbox.json` and return its text."""
+    text = json.dumps(asdict(content), indent=2)
+    write_private(folder / "sandbox.json", text.encode() + b"\n")
+    return text

@@ -1,0 +1,187 @@
+"""The catalog: every table with its columns, keys and relationships, looked up by the names clients use."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sandbox.metadata.columns import Column, Target, column_from, metadata_id
+
+TABLES_FOLDER = Path(__file__).parent / "tables"
+
+
+@dataclass(frozen=True)
+class Key:
+    """An alternate key: its logical name and the columns that are unique together."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A lookup column seen from the table it points to (a one-to-many relationship)."""
+
+    column: Column
+    target: Target
+
+
+@dataclass(eq=False)
+class Table:
+    """One Dataverse table. Built from `tables/<name>.json`; adding a file adds a table."""
+
+    name: str
+    schema: str
+    entity_set: str
+    label: str
+    plural: str
+    code: int
+    id: str
+    primary: str
+    ownership: str
+    bulk: bool
+    tracked: bool
+    key_property: str
+    columns: dict[str, Column]
+    keys: dict[str, Key]
+    addressable: list[tuple[str, ...]]
+    unique: dict[str, str]
+    references: list[Reference] = field(default_factory=list)
+
+    @property
+    def metadata_id(self) -> str:
+        """The table's MetadataId."""
+        return metadata_id(self.name)
+
+    @cached_property
+    def by_wire(self) -> dict[str, Column]:
+        """The columns by the property name they are read under."""
+        return {column.wire: column for column in self.columns.values()}
+
+    @cached_property
+    def navigations(self) -> dict[str, tuple[Column, Target]]:
+        """The single-valued navigation properties: the lookup behind each, and where it leads.
+
+        `ownerid` leads to several tables under one name; the first that exists stands for it.
+        """
+        found: dict[str, tuple[Column, Target]] = {}
+        for column in self.columns.values():
+            for target in column.targets.values():
+                found.setdefault(target.navigation, (column, target))
+        return found
+
+    @cached_property
+    def collections(self) -> dict[str, Reference]:
+        """The collection-valued navigation properties."""
+        return {reference.target.collection: reference for reference in self.references}
+
+    @property
+    def has_state(self) -> bool:
+        """True when rows carry statecode and statuscode."""
+        return "statecode" in self.columns
+
+    @property
+    def priced(self) -> bool:
+        """True when rows have a currency of their own, and with it an exchange rate."""
+        currency = self.columns.get("transactioncurrencyid")
+        return currency is not None and currency.is_lookup and "exchangerate" in self.columns
+
+    @property
+    def money(self) -> list[Column]:
+        """The money columns that have a base-currency twin."""
+        return [c for c in self.columns.values() if c.type == "money" and f"{c.name}_base" in self.columns]
+
+    def key_for(self, columns: frozenset[str]) -> bool:
+        """Return True when rows may be addressed by exactly these columns."""
+        named = [key.columns for key in self.keys.values()] + self.addressable
+        return any(frozenset(names) == columns for names in named)
+
+
+class Catalog:
+    """All tables, by logical name, by entity set name and by MetadataId."""
+
+    def __init__(self, tables: list[Table]) -> None:
+        self._by_name = {table.name: table for table in tables}
+        self._by_set = {table.entity_set: table for table in tables}
+        self._by_id = {table.metadata_id: table for table in tables}
+        _link(self._by_name)
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self._by_name.values())
+
+    def table(self, name: str) -> Table:
+        """Return the table with this logical name. Raises KeyError."""
+        return self._by_name[name]
+
+    def find(self, name: str) -> Table | None:
+        """Return the table with this logical name, or None."""
+        return self._by_name.get(name)
+
+    def by_set(self, entity_set: str) -> Table | None:
+        """Return the table with this entity set name (case-sensitive), or None."""
+        return self._by_set.get(entity_set)
+
+    def by_metadata_id(self, identity: str) -> Table | None:
+        """Return the table with this MetadataId, or None."""
+        return self._by_id.get(identity)
+
+
+def _link(tables: dict[str, Table]) -> None:
+    """Drop lookup targets whose table is unknown here and tell every target who refers to it."""
+    for table in tables.values():
+        for column in table.columns.values():
+            for missing in [name for name in column.targets if name not in tables]:
+                del column.targets[missing]
+            for target in column.targets.values():
+                tables[target.table].references.append(Reference(column, target))
+
+
+def _with_base_twins(table: str, columns: dict[str, Column]) -> dict[str, Column]:
+    """Add to each money column its read-only amount in base currency (dataverse-web-api.md 4.7)."""
+    twins: dict[str, Column] = {}
+    for column in columns.values():
+        twins[column.name] = column
+        if column.type == "money":
+            spec = {
+                "type": "money",
+                "label": f"{column.label} (Base)",
+                "precision": 4,
+                "create": False,
+                "update": False,
+            }
+            twins[f"{column.name}_base"] = column_from(table, f"{column.name}_base", spec)
+    return twins
+
+
+def _table_from(spec: dict[str, Any], groups: dict[str, dict[str, Any]]) -> Table:
+    described = dict(spec["columns"])
+    for group in spec["include"]:
+        described |= {name: column for name, column in groups[group].items() if name not in described}
+    columns = {name: column_from(spec["name"], name, column) for name, column in described.items()}
+    return Table(
+        name=spec["name"],
+        schema=spec["schema"],
+        entity_set=spec["set"],
+        label=spec["label"],
+        plural=spec["plural"],
+        code=spec["code"],
+        id=spec["id"],
+        primary=spec["primary"],
+        ownership=spec["ownership"],
+        bulk=spec["bulk"],
+        tracked=spec.get("tracked", True),
+        key_property=spec.get("key property", spec["id"]),
+        columns=_with_base_twins(spec["name"], columns),
+        keys={name: Key(name, tuple(names)) for name, names in spec["keys"].items()},
+        addressable=[tuple(names) for names in spec["addressable"]],
+        unique=spec.get("unique", {}),
+    )
+
+
+def load_catalog(folder: Path = TABLES_FOLDER) -> Catalog:
+    """Read the catalog from the data files of a folder; `_groups.json` holds columns that tables share."""
+    groups = json.loads((folder / "_groups.json").read_text(encoding="utf-8"))
+    files = sorted(path for path in folder.glob("*.json") if not path.name.startswith("_"))
+    return Catalog([_table_from(json.loads(path.read_text(encoding="utf-8")), groups) for path in files])

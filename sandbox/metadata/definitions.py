@@ -1,0 +1,122 @@
+"""Tables, keys and relationships as EntityMetadata (dataverse-web-api.md 3.1, 3.3, 3.4)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sandbox.metadata.attributes import attribute
+from sandbox.metadata.catalog import Catalog, Key, Reference, Table
+from sandbox.metadata.columns import Column, metadata_id
+from sandbox.metadata.labels import label, managed
+
+Json = dict[str, Any]
+EXPANDABLE = ("Attributes", "Keys", "ManyToOneRelationships", "OneToManyRelationships", "ManyToManyRelationships")
+_CASCADES = {"cascade": "Cascade", "restrict": "Restrict", "removelink": "RemoveLink"}
+
+
+def entity(table: Table) -> Json:
+    """Return the definition of a table without its columns, keys and relationships."""
+    return {
+        "LogicalName": table.name,
+        "SchemaName": table.schema,
+        "EntitySetName": table.entity_set,
+        "LogicalCollectionName": table.entity_set,
+        "CollectionSchemaName": table.entity_set,
+        "DisplayName": label(table.label),
+        "DisplayCollectionName": label(table.plural),
+        "Description": label(None),
+        "ObjectTypeCode": table.code,
+        "PrimaryIdAttribute": table.id,
+        "PrimaryNameAttribute": table.primary,
+        "OwnershipType": table.ownership,
+        "ChangeTrackingEnabled": table.tracked,
+        "CanChangeTrackingBeEnabled": managed(table.tracked),
+        "IsOptimisticConcurrencyEnabled": True,
+        "IsActivity": False,
+        "IsCustomEntity": False,
+        "IsCustomizable": managed(True),
+        "IsIntersect": False,
+        "IsLogicalEntity": False,
+        "IsManaged": True,
+        "IsPrivate": False,
+        "IsStateModelAware": table.has_state,
+        "IsValidForAdvancedFind": True,
+        "IsMappable": managed(True),
+        "CanCreateAttributes": managed(True),
+        "EntityColor": None,
+        "IntroducedVersion": "5.0.0.0",
+        "TableType": "Standard",
+        "HasChanged": None,
+        "MetadataId": table.metadata_id,
+    }
+
+
+def expanded(catalog: Catalog, table: Table, name: str) -> list[Json]:
+    """Return one of the collections of a table's definition. Raises KeyError for an unknown name."""
+    match name:
+        case "Attributes":
+            return [attribute(table, column) for column in table.columns.values()]
+        case "Keys":
+            return [key_definition(table, key) for key in table.keys.values()]
+        case "ManyToOneRelationships":
+            return list(many_to_one(catalog, table))
+        case "OneToManyRelationships":
+            return [_relationship(catalog, reference) for reference in table.references]
+        case "ManyToManyRelationships":
+            return []
+    raise KeyError(name)
+
+
+def key_definition(table: Table, key: Key) -> Json:
+    """Return the definition of an alternate key; the sandbox builds its index at once."""
+    return {
+        "LogicalName": key.name.lower(),
+        "SchemaName": key.name,
+        "EntityLogicalName": table.name,
+        "DisplayName": label(key.name),
+        "KeyAttributes": list(key.columns),
+        "EntityKeyIndexStatus": "Active",
+        "IsCustomizable": managed(True),
+        "IsManaged": False,
+        "AsyncJob": None,
+        "MetadataId": metadata_id(table.name, "key", key.name),
+    }
+
+
+def many_to_one(catalog: Catalog, table: Table) -> Iterator[Json]:
+    """Yield the relationships in which the table's own lookups stand."""
+    for column in table.columns.values():
+        for target in column.targets.values():
+            yield _relationship(catalog, Reference(column, target))
+
+
+def _relationship(catalog: Catalog, reference: Reference) -> Json:
+    column, target = reference.column, reference.target
+    return {
+        "@odata.type": "#Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata",
+        "SchemaName": target.relationship,
+        "RelationshipType": "OneToManyRelationship",
+        "ReferencedEntity": target.table,
+        "ReferencedAttribute": catalog.table(target.table).id,
+        "ReferencingEntity": column.table,
+        "ReferencingAttribute": column.name,
+        "ReferencingEntityNavigationPropertyName": target.navigation,
+        "ReferencedEntityNavigationPropertyName": target.collection,
+        "CascadeConfiguration": _cascades(column),
+        "IsCustomRelationship": False,
+        "IsCustomizable": managed(True),
+        "IsHierarchical": column.type == "lookup" and target.table == column.table,
+        "IsManaged": True,
+        "IsValidForAdvancedFind": True,
+        "SecurityTypes": "Append",
+        "MetadataId": metadata_id(column.table, column.name, target.table),
+    }
+
+
+def _cascades(column: Column) -> Json:
+    others = dict.fromkeys(("Assign", "Share", "Unshare", "Reparent", "Merge"), "NoCascade")
+    return {"Delete": _CASCADES[column.delete], **others}
+
+
+def relationships(catalog: Catalog) -> list[Json]:
+    """Return every relationship of every table."""
+    return [relationship for table in catalog for relationship in many_to_one(catalog, table)]

@@ -1,0 +1,153 @@
+"""The JSON of a row as one SQL expression: selected columns, annotations and expanded rows (4.3, 5.2).
+
+SQLite builds the text itself. A page of thousands of rows thereby never becomes Python objects, and its work does not
+hold up the other requests.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from sandbox.errors import bad_request, no_such_column
+from sandbox.metadata.catalog import Reference, Table
+from sandbox.metadata.columns import Column, Target
+from sandbox.query.building import Source, Statement, points_to
+from sandbox.query.filtering import Filtering
+from sandbox.query.formatting import (
+    FORMATTED,
+    LOGICAL_NAME,
+    NAVIGATION,
+    formatted,
+    json_value,
+    logical_name,
+    navigation,
+    text,
+)
+from sandbox.query.options import Expansion, Options
+from sandbox.query.ordering import ordering_sql
+from sandbox.query.parser import parse_filter
+
+# SQLite takes at most 127 arguments in a function call.
+_PAIRS_PER_OBJECT = 60
+MAX_EXPANSIONS = 15
+MAX_CHILDREN = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Shaping:
+    """Builds row expressions for one statement; `annotations` are the patterns of `odata.include-annotations`."""
+
+    statement: Statement
+    annotations: tuple[str, ...] = ()
+
+    def wants(self, annotation: str) -> bool:
+        """Return True when the client asked for this annotation."""
+        return any(fnmatchcase(annotation, pattern) for pattern in self.annotations)
+
+    def row(self, source: Source, options: Options) -> str:
+        """Return the expression for the JSON of a row, without the closing context. Raises DataverseError (400)."""
+        etag = f"'W/\"' || {source.column('versionnumber')} || '\"'"
+        key = (source.table.id, source.column(source.table.id))
+        pieces = self._columns(source, selected(source.table, options.select), ("@odata.etag", etag))
+        expanded = [self._expansion(source, expansion) for expansion in options.expand]
+        # The primary key closes the object: it is never left out, so that every piece before may end in a comma.
+        return " || ".join(["'{'", *pieces, *expanded, _members([key]), "'}'"])
+
+    def _columns(self, source: Source, columns: list[Column], first: tuple[str, str]) -> Iterator[str]:
+        """Yield the members of the row piece by piece, each ending in a comma."""
+        pairs = [first]
+        for column in columns:
+            annotated = list(self._annotations(source, column))
+            if annotated or len(pairs) == _PAIRS_PER_OBJECT:
+                yield f"{_members(pairs)} || ','"
+                yield from annotated
+                pairs = []
+            pairs.append((column.wire, json_value(source, column)))
+        yield f"{_members(pairs)} || ','"
+
+    def _annotations(self, source: Source, column: Column) -> Iterator[str]:
+        """Yield the annotations of a column; they precede it and are left out when it is null."""
+        made: list[tuple[str, str]] = []
+        if self.annotations and self.wants(FORMATTED):
+            value = formatted(self.statement, source, column)
+            made += [(FORMATTED, value)] if value else []
+        if self.annotations and column.is_lookup:
+            made += [(NAVIGATION, navigation(source, column))] if self.wants(NAVIGATION) else []
+            made += [(LOGICAL_NAME, logical_name(source, column))] if self.wants(LOGICAL_NAME) else []
+        if made:
+            members = _members([(f"{column.wire}@{name}", value) for name, value in made])
+            yield f"CASE WHEN {source.column(column.name)} IS NULL THEN '' ELSE {members} || ',' END"
+
+    # -- expanded rows
+
+    def _expansion(self, source: Source, expansion: Expansion) -> str:
+        name, table = expansion.name, source.table
+        name, _, reference_only = name.partition("/")
+        if reference_only and reference_only != "$ref":
+            raise bad_request(f"Found a path '{expansion.name}' in $expand.")
+        if name in table.navigations:
+            value = self._single(source, *table.navigations[name], expansion.options)
+        elif name in table.collections:
+            value = self._collection(source, table.collections[name], expansion.options)
+        else:
+            raise no_such_column(name, table.name)
+        return f"{text(_key(name))} || {value} || ','"
+
+    def _single(self, source: Source, column: Column, target: Target, options: Options) -> str:
+        there = self.statement.source(self.statement.catalog.table(target.table))
+        row = self.row(there, options)
+        return f"coalesce((SELECT {row} FROM {there.sql} WHERE {points_to(source, column, there)}), 'null')"
+
+    def _collection(self, source: Source, reference: Reference, options: Options) -> str:
+        child = self.statement.source(self.statement.catalog.table(reference.column.table))
+        _check_nested(options)
+        where = points_to(child, reference.column, source)
+        filtering = Filtering(self.statement, child)
+        if options.filter:
+            where += f" AND {filtering.condition(parse_filter(options.filter, options.aliases))}"
+        order = ordering_sql(filtering, options.orderby)
+        limit = min(options.top or MAX_CHILDREN, MAX_CHILDREN)
+        rows = f"SELECT {self.row(child, options)} AS j FROM {child.sql} WHERE {where} ORDER BY {order} LIMIT {limit}"
+        return f"'[' || coalesce((SELECT group_concat(j, ',') FROM ({rows})), '') || ']'"
+
+
+def _check_nested(options: Options) -> None:
+    if options.expand and (options.orderby or options.top is not None):
+        raise bad_request("Only $select and $filter clause can be provided while doing $expand on many-to-one.")
+
+
+def _key(name: str) -> str:
+    return f'"{name}":'
+
+
+def _members(pairs: list[tuple[str, str]]) -> str:
+    """Return the members of a JSON object as text without its braces; no member itself starts or ends in a brace."""
+    listed = ", ".join(f"{text(name)}, {value}" for name, value in pairs)
+    return f"trim(json_object({listed}), '{{}}')"
+
+
+def selected(table: Table, select: tuple[str, ...] | None) -> list[Column]:
+    """Return the columns that a row shows besides its primary key. Raises DataverseError (400) for an unknown one."""
+    if select is None:
+        return [column for column in table.columns.values() if column.name != table.id]
+    columns: dict[str, Column] = {}
+    for name in select:
+        column = table.by_wire.get(name)
+        if column is None and name not in table.navigations:
+            raise no_such_column(name, table.name)
+        if column is not None:
+            columns[column.name] = column
+            if column.type == "money" and "transactioncurrencyid" in table.columns:
+                columns.setdefault("transactioncurrencyid", table.columns["transactioncurrencyid"])
+    columns.pop(table.id, None)
+    return list(columns.values())
+
+
+def check_expansions(options: Options) -> None:
+    """Raise DataverseError (400) when a query expands more than the service allows."""
+    if _count(options) > MAX_EXPANSIONS:
+        raise bad_request(f"The number of $expand exceeds the limit of {MAX_EXPANSIONS}.")
+
+
+def _count(options: Options) -> int:
+    return sum(1 + _count(expansion.options) for expansion in options.expand)

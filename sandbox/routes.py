@@ -1,0 +1,96 @@
+"""From an address to the code that answers it: the one dispatcher, used by the door and by `$batch`."""
+
+import logging
+import re
+
+from sandbox import errors, virtual
+from sandbox.addresses import row_address
+from sandbox.batch import Batch
+from sandbox.bulk import MESSAGES, bulk
+from sandbox.changes import count_changes, is_tracked, tracked_rows
+from sandbox.describing import entity_definitions, global_option_sets, relationship_definitions
+from sandbox.errors import DataverseError, NotModified
+from sandbox.messages import ACTIONS, FUNCTIONS
+from sandbox.metadata.catalog import Table
+from sandbox.metadata.csdl import document
+from sandbox.paging import count_rows
+from sandbox.properties import behind_row
+from sandbox.protocol import Answer
+from sandbox.resources import collection, single
+from sandbox.service import Call
+
+logger = logging.getLogger(__name__)
+_SEGMENT = re.compile(r"(\$?\w+)(?:\((.*)\))?", re.DOTALL)
+_BOUND = "Microsoft.Dynamics.CRM."
+_DEFINITIONS = {
+    "EntityDefinitions": entity_definitions,
+    "RelationshipDefinitions": relationship_definitions,
+    "GlobalOptionSetDefinitions": global_option_sets,
+}
+
+
+def dispatch(call: Call) -> Answer:
+    """Answer one request; errors become answers in Dataverse's shape, unexpected ones are logged and become 500."""
+    try:
+        return _route(call)
+    except DataverseError as error:
+        return Answer.error(error)
+    except NotModified:
+        return Answer(304)
+    except UnicodeError:
+        return Answer.error(errors.bad_request("The request holds text that is not valid Unicode."))
+    except Exception:
+        logger.exception("%s %s failed", call.request.method, call.request.path)
+        return Answer.error(DataverseError(500, errors.UNEXPECTED, "An unexpected error occurred."))
+
+
+def _route(call: Call) -> Answer:
+    segments = call.request.segments
+    if not segments:
+        return _service_document(call)
+    match = _SEGMENT.fullmatch(segments[0])
+    if match is None:
+        raise errors.segment_not_found(segments[0])
+    name, predicate = match[1], match[2]
+    if name in _DEFINITIONS:
+        return _DEFINITIONS[name](call, segments)
+    table = call.catalog.by_set(name)
+    if table is not None:
+        return _table(call, table, predicate, segments[1:])
+    return _unbound(call, name)
+
+
+def _unbound(call: Call, name: str) -> Answer:
+    """Answer what belongs to no table. Raises DataverseError (404) for a name that means nothing here."""
+    if name == "$metadata":
+        return Answer(200, document(call.catalog), {"Content-Type": "application/xml"})
+    if name == "$batch":
+        return Batch(call, dispatch).answer()
+    for handlers, method in ((FUNCTIONS, "GET"), (ACTIONS, "POST")):
+        if name in handlers:
+            if call.request.method != method:
+                raise errors.not_allowed(call.request.method)
+            return handlers[name](call)
+    if name in virtual.SETS:
+        return virtual.virtual_rows(call, name)
+    raise errors.segment_not_found(name)
+
+
+def _table(call: Call, table: Table, predicate: str | None, rest: list[str]) -> Answer:
+    if predicate is not None:
+        address = row_address(table, predicate)
+        return behind_row(call, address, rest) if rest else single(call, address)
+    if not rest:
+        tracked = call.request.method == "GET" and is_tracked(call)
+        return tracked_rows(call, table) if tracked else collection(call, table)
+    if rest == ["$count"]:
+        return count_changes(call, table) if call.options.deltatoken else count_rows(call, table)
+    message = rest[0].removeprefix(_BOUND)
+    if rest[0].startswith(_BOUND) and message in MESSAGES:
+        return bulk(call, table, message)
+    raise errors.segment_not_found(rest[0])
+
+
+def _service_document(call: Call) -> Answer:
+    sets = [{"name": t.entity_set, "kind": "EntitySet", "url": t.entity_set} for t in call.catalog]
+    return Answer.of({"@odata.context": f"{call.request.root}$metadata", "value": sets})

@@ -1,0 +1,59 @@
+"""Find the id of an addressed row."""
+
+import sqlite3
+
+from sandbox import errors
+from sandbox.addresses import RowAddress
+from sandbox.errors import DataverseError
+from sandbox.metadata.columns import MONEY_SCALE, Column
+from sandbox.rows.values import Stored, WrongType, parse_datetime, parse_guid
+from sandbox.store.schema import quoted
+
+# These cannot stand in a key address, not even percent-encoded (3.4).
+_UNADDRESSABLE = frozenset("/<>*%&:\\?+")
+
+
+def key_value(column: Column, text: str) -> Stored:
+    """Return the literal of a key predicate as the store keeps it. Raises DataverseError when it cannot be one."""
+    try:
+        if text == "null":
+            return None
+        if column.is_lookup or column.type == "uniqueidentifier":
+            return parse_guid(text)
+        if column.type in ("integer", "bigint", "picklist", "boolean", "state", "status"):
+            return int(text)
+        if column.type in ("decimal", "double"):
+            return float(text)
+        if column.type == "money":
+            return round(float(text) * MONEY_SCALE)
+        if column.type == "datetime":
+            return parse_datetime(text)
+    except (WrongType, ValueError) as error:
+        raise errors.bad_request(f"Bad Request - Error in query syntax: '{text}'.") from error
+    if _UNADDRESSABLE & set(text):
+        raise errors.bad_request(f"The key value '{text}' cannot be used in an address.")
+    return text
+
+
+def find_id(connection: sqlite3.Connection, address: RowAddress) -> str:
+    """Return the id of the addressed row without checking a primary key. Raises 404 (none) or 400 (several)."""
+    if address.identity is not None:
+        return address.identity
+    found = find_by_key(connection, address)
+    if found is None:
+        values = ", ".join(f"{name}: {value}" for name, value in address.key)
+        message = f"A record with the specified key values does not exist in {address.table.name} entity ({values})"
+        raise DataverseError(404, errors.NOT_FOUND_BY_KEY, message)
+    return found
+
+
+def find_by_key(connection: sqlite3.Connection, address: RowAddress) -> str | None:
+    """Return the id of the only row with these key values, or None. Raises 400 when there are several."""
+    table = address.table
+    tests = " AND ".join(f"{quoted(name)} IS ?" for name, _ in address.key)
+    sql = f"SELECT {quoted(table.id)} FROM {quoted(table.name)} WHERE {tests} LIMIT 2"  # noqa: S608 - names from the catalog
+    values = [key_value(table.columns[name], value) for name, value in address.key]
+    found = connection.execute(sql, values).fetchall()
+    if len(found) > 1:
+        raise errors.bad_request("The key is not unique: several rows match.", errors.SEVERAL_FOUND_BY_KEY)
+    return found[0][0] if found else None

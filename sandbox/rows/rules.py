@@ -1,0 +1,63 @@
+"""Rules that the service keeps on every write: required columns, state and status, and those of single tables."""
+
+import sqlite3
+
+from sandbox import errors
+from sandbox.errors import DataverseError
+from sandbox.metadata.catalog import Table
+from sandbox.rows.currencies import Values
+
+
+def check_required(table: Table, values: Values) -> None:
+    """Raise 400 when a new row lacks a column that the system itself requires."""
+    for column in table.columns.values():
+        if column.required == "system" and column.default is None and values.get(column.name) is None:
+            message = f"Attribute: {column.name} cannot be set to NULL"
+            raise DataverseError(400, errors.FIELD_MISSING, message)
+
+
+def check_state(table: Table, values: Values, before: Values) -> None:
+    """Settle statecode and statuscode, and raise 400 for a pair that does not fit (dataverse-web-api.md 4.8)."""
+    if "statecode" not in table.columns or not ("statecode" in values or "statuscode" in values):
+        return
+    states, statuses = table.columns["statecode"], table.columns["statuscode"]
+    state = values.get("statecode", before.get("statecode"))
+    state = 0 if state is None else int(state)
+    status = values.get("statuscode")
+    if status is None:
+        unchanged = state == before.get("statecode") and "statuscode" not in values
+        values["statuscode"] = before.get("statuscode") if unchanged else statuses.default_option(state)
+    elif statuses.options[int(status)].state != state:
+        message = (
+            f"{status} is not a valid status code for state code {table.name}State.{states.options[state].label} "
+            f"on {table.name}."
+        )
+        raise DataverseError(400, errors.STATE_STATUS, message)
+
+
+def before_create(table: Table, values: Values, connection: sqlite3.Connection) -> None:
+    """Refuse new rows of tables that the system alone fills."""
+    if table.name == "organization" and connection.execute("SELECT 1 FROM organization").fetchone():
+        raise DataverseError(400, errors.INVALID_ARGUMENT, "The organization cannot be created.")
+
+
+def before_update(table: Table, values: Values, before: Values, connection: sqlite3.Connection) -> None:
+    """Refuse changes that a table does not allow: required columns emptied, the base currency's rate (13.2)."""
+    for name, value in values.items():
+        if value is None and name in table.columns and table.columns[name].required == "system":
+            raise DataverseError(400, errors.FIELD_MISSING, f"Attribute: {name} cannot be set to NULL")
+    if table.name == "transactioncurrency" and values.get("exchangerate", 1) != 1:
+        _refuse_base(connection, str(before[table.id]), "The exchange rate of the base currency cannot be modified.")
+
+
+def before_delete(table: Table, identity: str, connection: sqlite3.Connection) -> None:
+    """Refuse to delete what the system needs: the organization and the base currency."""
+    if table.name == "organization":
+        raise errors.not_allowed("DELETE")
+    if table.name == "transactioncurrency":
+        _refuse_base(connection, identity, "The base currency of an organization cannot be deleted.")
+
+
+def _refuse_base(connection: sqlite3.Connection, identity: str, message: str) -> None:
+    if connection.execute("SELECT 1 FROM organization WHERE basecurrencyid = ?", [identity]).fetchone():
+        raise DataverseError(400, errors.INVALID_ARGUMENT, message)

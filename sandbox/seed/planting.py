@@ -1,0 +1,89 @@
+"""Fill an empty store from the data files; lookups in them name rows by what people call them."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sandbox.details import Credentials
+from sandbox.metadata.catalog import Catalog, Table
+from sandbox.metadata.columns import metadata_id
+from sandbox.rows.writing import Writer
+from sandbox.store.database import Store, set_setting, setting
+from sandbox.store.schema import quoted
+
+_FOLDER = Path(__file__).parent
+_ADMINISTRATOR = metadata_id("seed", "systemuser", "Sandbox Administrator")
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def is_planted(store: Store) -> bool:
+    """Return True when the store has its organization."""
+    with store.reading() as connection:
+        return connection.execute("SELECT 1 FROM organization").fetchone() is not None
+
+
+def plant(store: Store, catalog: Catalog, credentials: Credentials, *, empty: bool) -> None:
+    """Replace all rows by those of a new sandbox. Delta tokens from before have expired thereafter."""
+    with store.writing() as connection:
+        for table in catalog:
+            connection.execute(f"DELETE FROM {quoted(table.name)}")  # noqa: S608 - names from the catalog
+        connection.execute('DELETE FROM "$deleted"')
+        set_setting(connection, "oldest version", setting(connection, "version") + 1)
+        for name in ("organization",) if empty else ("organization", "sales"):
+            _Planter(connection, catalog, credentials).plant(_read(name))
+
+
+def _read(name: str) -> Rows:
+    content: Rows = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+class _Planter:
+    """Writes the rows of one data file through the ordinary writer, so that they obey the same rules."""
+
+    def __init__(self, connection: sqlite3.Connection, catalog: Catalog, credentials: Credentials) -> None:
+        self.connection = connection
+        self.catalog = catalog
+        self.credentials = credentials
+
+    def plant(self, rows: Rows) -> None:
+        later: list[tuple[str, dict[str, Any]]] = []
+        for name, items in rows.items():
+            table = self.catalog.table(name)
+            writer = Writer(self.connection, self.catalog, _ADMINISTRATOR)
+            for item in items:
+                body = self._body(table, item)
+                # The primary contact is planted after its account.
+                if "primarycontactid@odata.bind" in body:
+                    contact = body.pop("primarycontactid@odata.bind")
+                    later.append((body[table.id], {"primarycontactid@odata.bind": contact}))
+                writer.create(table, [body])
+        if later:
+            writer = Writer(self.connection, self.catalog, _ADMINISTRATOR)
+            writer.update(self.catalog.table("account"), later)
+
+    def _body(self, table: Table, item: dict[str, Any]) -> dict[str, Any]:
+        body = {table.id: _identity(table, _name(table, item))}
+        for key, value in item.items():
+            if key in table.navigations:
+                target = self.catalog.table(table.navigations[key][1].table)
+                body[f"{key}@odata.bind"] = f"/{target.entity_set}({_identity(target, value)})"
+            else:
+                body[key] = self.credentials.client_id if value == "client" else value
+        if table.name == "systemuser":
+            unit = self.connection.execute("SELECT businessunitid FROM businessunit").fetchone()[0]
+            body["businessunitid@odata.bind"] = f"/businessunits({unit})"
+        return body
+
+
+def _identity(table: Table, name: str) -> str:
+    """Return the id of a planted row; the same in every sandbox."""
+    return metadata_id("seed", table.name, name)
+
+
+def _name(table: Table, item: dict[str, Any]) -> str:
+    """Return what the data files call a row."""
+    if "firstname" in item:
+        return f"{item['firstname']} {item['lastname']}"
+    return str(item.get("isocurrencycode") or item[table.primary])

@@ -1,0 +1,91 @@
+"""The HTTPS process: gunicorn with one worker of many threads, around the door."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from sandbox.certificates import Certificates, load_certificates
+from sandbox.details import Credentials, details, load_credentials, write_details
+from sandbox.metadata.catalog import load_catalog
+from sandbox.seed.planting import is_planted, plant
+from sandbox.service import Service
+from sandbox.signin import SignIn
+from sandbox.store.database import Store
+from sandbox.wsgi import Door
+
+THREADS = 24
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotated
+    """A sandbox on a port. `run()` returns when the process is told to stop."""
+
+    def __init__(self, folder: Path, port: int, *, empty: bool) -> None:
+        self.folder = folder
+        self.port = port
+        self.empty = empty
+        self.credentials: Credentials = load_credentials(folder)
+        self.certificates: Certificates = load_certificates(folder)
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what gunicorn needs to know."""
+        for name, value in self._settings().items():
+            self.cfg.set(name, value)
+
+    def _settings(self) -> Mapping[str, Any]:
+        return {
+            "bind": f"127.0.0.1:{self.port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "keepalive": 75,
+            "timeout": 0,
+            "graceful_timeout": 1,
+            "certfile": str(self.certificates.chain),
+            "keyfile": str(self.certificates.key),
+            "limit_request_line": 0,
+            "limit_request_field_size": 0,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "post_worker_init": self._announce,
+        }
+
+    def load(self) -> Door:
+        """Open the store in the worker and return the application; called once, after the fork."""
+        catalog = load_catalog()
+        store = Store(self.folder / "sandbox.sqlite3", catalog)
+        if not is_planted(store):
+            plant(store, catalog, self.credentials, empty=self.empty)
+        address = f"https://localhost:{_port(self)}"
+        return Door(Service(catalog, store), SignIn(store, self.credentials, address), self.credentials)
+
+    def _announce(self, worker: Any) -> None:
+        """Tell clients where the sandbox is, now that it answers."""
+        port = worker.sockets[0].getsockname()[1]
+        text = write_details(self.folder, details(self.credentials, port, self.certificates.authority))
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+def _port(server: Server) -> int:
+    return server.port
+
+
+def serve(folder: Path, port: int, *, empty: bool) -> None:
+    """Run a sandbox with its data in `folder` until the process gets SIGTERM or SIGINT."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "sandbox.json").unlink(missing_ok=True)
+    os.umask(0o077)
+    Server(folder.resolve(), port or _free_port(), empty=empty).run()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

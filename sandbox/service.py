@@ -1,0 +1,89 @@
+"""The sandbox's Dynamics CRM: its catalog and store, who calls, and what has been counted."""
+
+import sqlite3
+import threading
+from dataclasses import dataclass, field
+
+from sandbox.metadata.catalog import Catalog
+from sandbox.protocol import Preferences, Request
+from sandbox.query.options import Options
+from sandbox.rows.writing import Writer
+from sandbox.store.database import Store
+
+
+@dataclass
+class Counters:
+    """What clients did since the start or the last reset; for tests that assert "nothing was written"."""
+
+    requests: int = 0
+    operations: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, name: str, count: int = 1) -> None:
+        """Count something."""
+        with self._lock:
+            setattr(self, name, getattr(self, name) + count)
+
+    def clear(self) -> None:
+        """Start again at zero."""
+        with self._lock:
+            self.requests = self.operations = self.created = self.updated = self.deleted = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the numbers by name, with the sum of all writes."""
+        numbers = {"requests": self.requests, "operations": self.operations, "created": self.created}
+        numbers |= {"updated": self.updated, "deleted": self.deleted}
+        return numbers | {"writes": self.created + self.updated + self.deleted}
+
+
+@dataclass
+class Service:
+    """What every call works on."""
+
+    catalog: Catalog
+    store: Store
+    counters: Counters = field(default_factory=Counters)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request by one user."""
+
+    service: Service
+    request: Request
+    user: str
+
+    @property
+    def catalog(self) -> Catalog:
+        """The tables."""
+        return self.service.catalog
+
+    @property
+    def store(self) -> Store:
+        """The rows."""
+        return self.service.store
+
+    @property
+    def options(self) -> Options:
+        """The query options."""
+        return self.request.options
+
+    @property
+    def preferences(self) -> Preferences:
+        """What `Prefer` asks for."""
+        return self.request.preferences
+
+    def context(self, fragment: str) -> str:
+        """Return an `@odata.context`."""
+        return f"{self.request.root}$metadata#{fragment}"
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Count rows written, once the write is committed."""
+        self.store.on_commit(lambda: self.service.counters.add(name, number))
+
+    def writer(self, connection: sqlite3.Connection) -> Writer:
+        """Return a writer for this user on an open write transaction."""
+        return Writer(connection, self.catalog, self.user, self.request.references)

@@ -1,0 +1,101 @@
+"""Connections and transactions on the store: many readers, one writer at a time."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.metadata.catalog import Catalog, Key
+from sandbox.store import schema
+
+_PRAGMAS = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=NORMAL;
+PRAGMA busy_timeout=30000;
+PRAGMA temp_store=MEMORY;
+PRAGMA mmap_size=4294967296;
+PRAGMA wal_autocheckpoint=4000;
+PRAGMA case_sensitive_like=OFF;
+"""
+
+
+class Store:
+    """The sandbox's data. Every thread has a connection of its own; a lock lets one thread write."""
+
+    def __init__(self, path: Path, catalog: Catalog) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        with self.writing() as connection:
+            schema.create(connection, catalog)
+            _load_keys(connection, catalog)
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self.path, isolation_level=None, cached_statements=512)
+            connection.executescript(_PRAGMAS)
+            self._local.connection = connection
+        return connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection that sees one state of the store throughout; inside a write it sees that write."""
+        connection = self._connection()
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection in a write transaction; any error takes all of it back. Nested use joins the outer one."""
+        connection = self._connection()
+        if connection.in_transaction:
+            yield connection
+            return
+        with self._lock:
+            self._local.pending = []
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+            for callback in self._local.pending:
+                callback()
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call back when the write transaction of this thread has been committed; never, when it is taken back."""
+        self._local.pending.append(callback)
+
+
+def _load_keys(connection: sqlite3.Connection, catalog: Catalog) -> None:
+    """Tell the catalog which alternate keys were added through the API."""
+    for tablename, name, columns in connection.execute('SELECT tablename, name, columns FROM "$key"'):
+        table = catalog.find(tablename)
+        if table is not None:
+            table.keys[name] = Key(name, tuple(columns.split(",")))
+
+
+def setting(connection: sqlite3.Connection, name: str) -> int:
+    """Return a number the store keeps about itself: `version` or `oldest version`."""
+    return int(connection.execute('SELECT value FROM "$setting" WHERE name = ?', [name]).fetchone()[0])
+
+
+def set_setting(connection: sqlite3.Connection, name: str, value: int) -> None:
+    """Keep a number about the store."""
+    connection.execute('UPDATE "$setting" SET value = ? WHERE name = ?', [str(value), name])
+
+
+def take_versions(connection: sqlite3.Connection, count: int) -> range:
+    """Reserve the next row versions, which are counted over the whole database (dataverse-web-api.md 4.8)."""
+    first = setting(connection, "version") + 1
+    set_setting(connection, "version", first + count - 1)
+    return range(first, first + count)

@@ -1,0 +1,98 @@
+"""The door: a WSGI application that hands each request to the part of the sandbox it is for."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from sandbox import errors
+from sandbox.control import control
+from sandbox.details import Credentials
+from sandbox.errors import DataverseError
+from sandbox.protocol import MAX_URL, SERVICE_PATH, Answer, Request
+from sandbox.routes import dispatch
+from sandbox.service import Call, Service
+from sandbox.signin import SignIn, SignInError
+
+MAX_BODY = 128 * 1024 * 1024
+_SIGN_IN = re.compile(r"/([\w.-]+)(/oauth2/v2\.0/token|/oauth2/token|(?:/v2\.0)?/\.well-known/openid-configuration)")
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+def _headers(environ: Environ) -> dict[str, str]:
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    return headers
+
+
+def _body(environ: Environ) -> bytes:
+    length = environ.get("CONTENT_LENGTH")
+    if length and int(length) > MAX_BODY:
+        raise DataverseError(413, errors.INVALID_ARGUMENT, "The request body is too large.")
+    content: bytes = environ["wsgi.input"].read(int(length)) if length else environ["wsgi.input"].read(MAX_BODY)
+    return content
+
+
+class Door:
+    """The WSGI application of one sandbox."""
+
+    def __init__(self, service: Service, sign_in: SignIn, credentials: Credentials) -> None:
+        self.service = service
+        self.sign_in = sign_in
+        self.credentials = credentials
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        answer = self._answer(environ)
+        headers = answer.headers
+        if answer.status not in (204, 304):
+            headers["Content-Length"] = str(len(answer.body))
+        start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(headers.items()))
+        return [answer.body] if answer.body and environ["REQUEST_METHOD"] != "HEAD" else []
+
+    def _answer(self, environ: Environ) -> Answer:
+        path, _, query = environ["RAW_URI"].partition("?")
+        service_path = SERVICE_PATH.match(path)
+        try:
+            if service_path:
+                return self._web_api(environ, path, query, service_path.end())
+            sign_in = _SIGN_IN.fullmatch(path)
+            if sign_in:
+                return self._sign_in(environ, sign_in[1], sign_in[2])
+            if path.startswith("/sandbox/"):
+                key = environ.get("HTTP_X_SANDBOX_KEY", "")
+                return control(self.service, self.credentials, environ["REQUEST_METHOD"], path[9:], query, key)
+        except DataverseError as error:
+            return Answer.error(error)
+        return Answer.error(errors.segment_not_found(path))
+
+    def _web_api(self, environ: Environ, path: str, query: str, start: int) -> Answer:
+        self.service.counters.add("requests")
+        try:
+            answer = self._dispatch(environ, path, query, start)
+        except DataverseError as error:
+            answer = Answer.error(error)
+        answer.headers |= {"OData-Version": "4.0", "REQ_ID": str(uuid.uuid4()), "Cache-Control": "no-cache"}
+        return answer
+
+    def _dispatch(self, environ: Environ, path: str, query: str, start: int) -> Answer:
+        headers = _headers(environ)
+        body = _body(environ)
+        if len(path) + len(query) > MAX_URL:
+            raise errors.bad_request(f"The URL is longer than {MAX_URL} characters.")
+        user = self.sign_in.user_of(self.sign_in.client_of(headers.get("authorization", "")), headers)
+        root = f"https://{environ.get('HTTP_HOST', 'localhost')}{path[:start].rstrip('/')}/"
+        request = Request(environ["REQUEST_METHOD"], path[start:].strip("/"), query, headers, body, root)
+        return dispatch(Call(self.service, request, user))
+
+    def _sign_in(self, environ: Environ, tenant: str, endpoint: str) -> Answer:
+        try:
+            if endpoint.endswith("openid-configuration"):
+                return self.sign_in.discovery(tenant)
+            if environ["REQUEST_METHOD"] != "POST":
+                raise SignInError(400, "invalid_request", 900561, "The endpoint only accepts POST requests.")
+            return self.sign_in.token(tenant, _body(environ), environ.get("HTTP_AUTHORIZATION", ""))
+        except SignInError as error:
+            return error.answer()

@@ -1,0 +1,130 @@
+"""Start, reset and stop a real sandbox process, for tests, the demo's tests and benchmarks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SandboxProcess:
+    """A sandbox of its own on a free port. `details` is what it wrote to sandbox.json."""
+
+    def __init__(self, folder: Path, *, empty: bool = True, port: int = 0) -> None:
+        self.folder = folder
+        self.empty = empty
+        self.port = port
+        self.details: dict[str, str] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, timeout: float = 30) -> "SandboxProcess":
+        """Start the process and wait until it answers. Raises RuntimeError with its output when it does not."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "manage.py", "sandbox", "--port", str(self.port), "--data", str(self.folder)]
+        log = self.folder / "sandbox.log"
+        (self.folder / "sandbox.json").unlink(missing_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*command, *(["--empty"] if self.empty else [])], cwd=ROOT, stdout=output, stderr=output, env=os.environ
+            )
+        deadline = time.monotonic() + timeout
+        while not (self.folder / "sandbox.json").exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"The sandbox did not start:\n{log.read_text()}")
+            time.sleep(0.02)
+        self.details = json.loads((self.folder / "sandbox.json").read_text())
+        return self
+
+    def stop(self) -> float:
+        """Stop the process and return how long that took in seconds."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return 0.0
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        return time.monotonic() - started
+
+    def kill(self) -> None:
+        """End the process and its worker without warning."""
+        if self._process is not None:
+            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+            for pid in (self._process.pid, *map(int, children)):
+                os.kill(pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def control(self, method: str, path: str) -> requests.Response:
+        """Call the control endpoint."""
+        headers = {"X-Sandbox-Key": self.details["client_secret"]}
+        address = f"{self.details['address']}/sandbox/{path}"
+        answer = requests.request(method, address, headers=headers, verify=self.details["ca_file"], timeout=60)
+        answer.raise_for_status()
+        return answer
+
+    def reset(self, *, empty: bool = True) -> None:
+        """Start over with the data of a new sandbox."""
+        self.control("POST", f"reset?empty={int(empty)}")
+
+    def expire_changes(self) -> None:
+        """Let every delta token so far expire."""
+        self.control("POST", "expire-changes")
+
+    def calls(self) -> dict[str, int]:
+        """Return the numbers of requests and of rows written since the last reset."""
+        numbers: dict[str, int] = self.control("GET", "calls").json()
+        return numbers
+
+    def token(self) -> str:
+        """Return a new access token, asked for without any client library."""
+        form = {
+            "client_id": self.details["client_id"],
+            "client_secret": self.details["client_secret"],
+            "grant_type": "client_credentials",
+            "scope": f"{self.details['address']}/.default",
+        }
+        address = f"{self.details['authority']}/oauth2/v2.0/token"
+        answer = requests.post(address, data=form, verify=self.details["ca_file"], timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def session(self) -> "SandboxSession":
+        """Return a signed-in HTTP session on the Web API."""
+        return SandboxSession(self)
+
+    def __enter__(self) -> "SandboxProcess":
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+
+class SandboxSession:
+    """A plain HTTP session that knows the service root and carries a token; no Dataverse client."""
+
+    def __init__(self, sandbox: SandboxProcess) -> None:
+        self.root = f"{sandbox.details['address']}/api/data/v9.2/"
+        self._session = requests.Session()
+        # REQUESTS_CA_BUNDLE would win over the session's own setting.
+        self._session.trust_env = False
+        self._session.verify = sandbox.details["ca_file"]
+        self._session.headers["Authorization"] = f"Bearer {sandbox.token()}"
+
+    def __call__(
+        self, method: str, path: str, json: Any = None, *, headers: dict[str, str] | None = None, data: Any = None
+    ) -> requests.Response:
+        """Send a request to a path under the service root or an absolute address."""
+        address = path if path.startswith("https://") else self.root + path
+        return self._session.request(method, address, json=json, data=data, headers=headers, timeout=60)
