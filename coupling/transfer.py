@@ -15,10 +15,11 @@ from coupling.values import Value
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """A reference to a record that is not coupled yet: `reference` is its ERP key or its CRM id."""
+    """A reference to a record that is not coupled yet, by its ERP key or its CRM id."""
 
     mapping_id: int
     reference: str
+    is_erp_key: bool
 
 
 Carried = Value | Unresolved
@@ -70,14 +71,14 @@ class FieldRule:
     def _crm_id(self, key: str, lookups: Lookups) -> Carried:
         if not key:
             return None
-        return lookups.crm_ids.get((self.lookup_id, key)) or Unresolved(self.lookup_id, key)
+        return lookups.crm_ids.get((self.lookup_id, key)) or Unresolved(self.lookup_id, key, is_erp_key=True)
 
     def _erp_key(self, value: Value, lookups: Lookups) -> Carried:
         if value is None:
             return None
         key = lookups.erp_keys.get((self.lookup_id, str(value)))
         if key is None:
-            return Unresolved(self.lookup_id, str(value))
+            return Unresolved(self.lookup_id, str(value), is_erp_key=False)
         return None if key == self.blank_means else key
 
     def _option(self, code: Value) -> Value:

@@ -104,6 +104,11 @@ class Pass:
         return Side.ERP if self.job.direction == Direction.TO_CRM else Side.CRM
 
     @property
+    def other_side(self) -> Side:
+        """The side that is not read."""
+        return Side.CRM if self.reads_erp else Side.ERP
+
+    @property
     def reads_erp(self) -> bool:
         """Whether the ERP is the side that is read."""
         return self.side == Side.ERP

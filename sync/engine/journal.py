@@ -14,6 +14,7 @@ from django.utils import timezone, translation
 from connection.errors import Text
 from coupling.models import Coupling, CouplingState
 from coupling.tables.table import Values
+from coupling.transfer import Unresolved
 from sync.engine.case import Case, Counter, Pass
 from sync.engine.decision import FieldConflict, Pair
 from sync.engine.writing import write_erp
@@ -172,11 +173,14 @@ def _save_errors(run: Pass, cases: Sequence[Case]) -> None:
 
 
 def _errors_of(run: Pass, cases: Sequence[Case]) -> QuerySet[SynchError]:
-    """The open errors of settled records: of the record read and, where the pair was judged, of its counterpart."""
-    own = Q(side=run.side, record_id__in=[case.id for case in cases])
+    """The open errors of settled records."""
+    return SynchError.objects.filter(_either_half(run, cases), mapping=run.mapping, resolved_at__isnull=True)
+
+
+def _either_half(run: Pass, cases: Sequence[Case]) -> Q:
+    """What is kept about the records read and, where the pair was looked at, about their counterparts."""
     other = [case.counterpart.id for case in cases if case.counterpart]
-    others = Q(side=Side.CRM if run.reads_erp else Side.ERP, record_id__in=other)
-    return SynchError.objects.filter(own | others, mapping=run.mapping, resolved_at__isnull=True)
+    return Q(side=run.side, record_id__in=[case.id for case in cases]) | Q(side=run.other_side, record_id__in=other)
 
 
 def _error(run: Pass, case: Case, known: SynchError | None) -> SynchError:
@@ -203,29 +207,32 @@ def _save_waiting(run: Pass, cases: Sequence[Case]) -> None:
     """What judged records wait for (I7); what they no longer wait for is struck out."""
     judged = [case for case in cases if case.was_judged and case.error is None]
     wanted = {_wait_key(each): each for case in judged for each in _waits(run, case)}
-    known = Waiting.objects.filter(mapping=run.mapping, side=run.side, record_id__in=[case.id for case in judged])
+    known = Waiting.objects.filter(_either_half(run, judged), mapping=run.mapping)
     keys = {_wait_key(each): each.pk for each in known}
     Waiting.objects.filter(pk__in=[pk for key, pk in keys.items() if key not in wanted]).delete()
     Waiting.objects.bulk_create([each for key, each in wanted.items() if key not in keys], batch_size=500)
 
 
 def _waits(run: Pass, case: Case) -> list[Waiting]:
-    return [
-        Waiting(
-            mapping=run.mapping,
-            side=run.side,
-            record_id=case.id,
-            record_name=case.record.name[:250] if case.record else "",
-            waits_for_id=wait.mapping_id,
-            waits_for_key=wait.reference,
-            is_optional=optional,
-        )
-        for wait, optional in case.decision.waits
-    ]
+    return [_waiting(run, case, wait, optional) for wait, optional in case.decision.waits]
 
 
-def _wait_key(row: Waiting) -> tuple[UUID, int, str]:
-    return row.record_id, row.waits_for_id, row.waits_for_key
+def _waiting(run: Pass, case: Case, wait: Unresolved, optional: bool) -> Waiting:
+    """The record that holds the reference waits, whichever half of the pair was read."""
+    record = run.erp_record(case) if wait.is_erp_key else run.crm_record(case)
+    return Waiting(
+        mapping=run.mapping,
+        side=Side.ERP if wait.is_erp_key else Side.CRM,
+        record_id=record.id,
+        record_name=record.name[:250],
+        waits_for_id=wait.mapping_id,
+        waits_for_key=wait.reference,
+        is_optional=optional,
+    )
+
+
+def _wait_key(row: Waiting) -> tuple[str, UUID, int, str]:
+    return row.side, row.record_id, row.waits_for_id, row.waits_for_key
 
 
 def _save_counters(job: SynchJob, cases: Sequence[Case]) -> None:

@@ -100,7 +100,7 @@ def test_i7_an_optional_reference_waits_and_a_required_one_holds_the_new_record_
     optional = rule("contact", kind=FieldKind.LOOKUP, lookup_id=7, clear_on_failed=True)
     required = rule("parent", kind=FieldKind.LOOKUP, lookup_id=8)
     new = new_crm_row([optional, required], {"contact": "K1", "parent": "C1"}, NOTHING)
-    assert new.waits == [(Unresolved(7, "K1"), True), (Unresolved(8, "C1"), False)]
+    assert new.waits == [(Unresolved(7, "K1", True), True), (Unresolved(8, "C1", True), False)]
     assert new.must_wait
     assert not new_crm_row([optional], {"contact": "K1"}, NOTHING).must_wait
     assert new_erp_record([required], {"crm_parent": "id"}, NOTHING).must_wait

@@ -29,9 +29,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The mappings, the direction, and whether everything is looked at."""
-        parser.add_argument(
-            "mappings", nargs="*", metavar="MAPPING", help="Names such as CUSTOMER; none means all."
-        )
+        parser.add_argument("mappings", nargs="*", metavar="MAPPING", help="Names such as CUSTOMER; none means all.")
         parser.add_argument("--direction", choices=[each.value for each in Direction], default=Direction.BOTH.value)
         parser.add_argument("--full", action="store_true", help="Look at every record and create missing partners.")
         parser.add_argument("--couple", action="store_true", help="Only couple what matches; create and write nothing.")
@@ -39,7 +37,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, show, and exit with 1 where a run or a record failed."""
         mappings = _chosen(options["mappings"])
-        console = Console(file=self.stdout, width=120 if not self.stdout.isatty() else None)  # type: ignore[arg-type]
+        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 140)  # type: ignore[arg-type]
         try:
             client = CRMConnection.enabled().client()
             with _bar(console) as show:
@@ -91,7 +89,7 @@ def summary(jobs: Sequence[SynchJob]) -> Table:
     table.add_column(_("Mapping"), no_wrap=True)
     table.add_column(_("Direction"), no_wrap=True)
     for name in ("read", *COUNTERS):
-        table.add_column(str(SynchJob._meta.get_field(name).verbose_name), justify="right")  # type: ignore[union-attr]
+        table.add_column(str(SynchJob._meta.get_field(name).verbose_name), justify="right", no_wrap=True)  # type: ignore[union-attr]
     for job in jobs:
         counters = [str(getattr(job, name) or "·") for name in ("read", *COUNTERS)]
         table.add_row(job.mapping.name, job.get_direction_display(), *counters)
