@@ -10,11 +10,15 @@ from pytest_django import Settings
 
 from connection.clients import new_client
 from connection.dataverse import DataverseClient
+from connection.dataverse.auth import SignIn
+from connection.dataverse.http import Http
 from connection.models import CRMConnection
 from tests.connection.tls_server import TENANT, Asked, Said, Server, certificate, running
+from tests.sandbox_process import SandboxProcess
 
 SECRET = "s3cr3t~Of-The-Application"
 
+SandboxDetails = dict[str, str]
 Serve = Callable[[Callable[[Asked], Said]], AbstractContextManager[Server]]
 
 
@@ -30,6 +34,33 @@ def serve(trusted: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     settings.EXTRA_CRM_HOSTS = ["localhost"]
     return lambda answer: running(context, answer)
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    with SandboxProcess(tmp_path_factory.mktemp("sandbox")) as process:
+        yield process
+
+
+@pytest.fixture
+def sandbox(sandbox_process: SandboxProcess, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> SandboxDetails:
+    """What any client needs to reach the sandbox, which all tests of the room share."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", sandbox_process.details["ca_file"])
+    settings.EXTRA_CRM_HOSTS = ["localhost"]
+    return sandbox_process.details
+
+
+@pytest.fixture
+def client_of_sandbox(sandbox: SandboxDetails) -> DataverseClient:
+    """A client of the sandbox that keeps nothing in the database."""
+    sign_in = SignIn(
+        sandbox["address"],
+        tenant=sandbox["tenant"],
+        client_id=sandbox["client_id"],
+        client_secret=sandbox["client_secret"],
+        authority=sandbox["authority"],
+    )
+    return DataverseClient(Http(sandbox["address"], sign_in))
 
 
 def connection_to(address: str, **changes: str) -> CRMConnection:

@@ -16,6 +16,7 @@ from connection.dataverse.errors import (
     RowRefused,
     VersionMismatch,
 )
+from tests.sandbox_process import SandboxProcess
 
 Values = dict[str, Any]
 COLUMNS = ["accountid", "name", "accountnumber", "telephone1"]
@@ -36,6 +37,11 @@ def row_of(client: DataverseClient, id: UUID, select: Sequence[str] = COLUMNS) -
 
 def kinds(outcomes: Sequence[Outcome]) -> list[type | None]:
     return [type(outcome.error) if outcome.error else None for outcome in outcomes]
+
+
+@pytest.fixture
+def client(client_of_sandbox: DataverseClient) -> DataverseClient:
+    return client_of_sandbox
 
 
 @pytest.fixture
@@ -223,11 +229,11 @@ def test_only_the_last_page_of_changes_has_the_link(client: DataverseClient, tag
     assert [page.delta_link is None for page in pages] == [True] * (len(pages) - 1) + [False]
 
 
-def test_i4_an_expired_link_is_told(client: DataverseClient) -> None:
+def test_i4_an_expired_link_is_told(client: DataverseClient, sandbox_process: SandboxProcess) -> None:
     *_, last = client.changes("account", select=["name"])
-    stale = str(last.delta_link).split("deltatoken=")[0] + "deltatoken=1%2101%2f01%2f2020%2000%3a00%3a00"
+    sandbox_process.expire_changes()
     with pytest.raises(DeltaExpired):
-        next(client.changes("account", select=["name"], delta_link=stale))
+        next(client.changes("account", select=["name"], delta_link=last.delta_link))
 
 
 def test_a_row_has_an_address_for_people(client: DataverseClient) -> None:
