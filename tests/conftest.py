@@ -1,0 +1,102 @@
+"""What every room's tests share: a sandbox CRM and the connection to it, users, and which tests run where."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection as database
+from pytest_django import Settings
+
+from connection.dataverse.client import DataverseClient
+from connection.models import CRMConnection
+from tests.sandbox_process import SandboxProcess
+
+# Nothing in them depends on the database that crmbridge runs on, so once is enough.
+ANY_DATABASE = ("tests/sandbox/", "tests/browser/")
+PASSWORD = "correct horse battery staple"
+SEEN_APPS = ("connection", "coupling", "financials", "sync")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "any_database: runs on SQLite only, since no database can change its outcome")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(config.rootpath).as_posix().startswith(ANY_DATABASE):
+            item.add_marker(pytest.mark.any_database)
+
+
+@pytest.fixture(autouse=True)
+def _scale(request: pytest.FixtureRequest, settings: Settings) -> None:
+    """Tests marked `scale` need what a large installation has."""
+    has_scale = database.vendor == "postgresql" and settings.REDIS_URL
+    if request.node.get_closest_marker("scale") and not has_scale:
+        pytest.skip("needs PostgreSQL and Redis (make test)")
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Settings) -> None:
+    """Hashing is slow by design."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session")
+def _sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """One process for each of pytest-xdist's workers, started by the first test that wants it."""
+    with SandboxProcess(tmp_path_factory.mktemp("sandbox")) as process:
+        yield process
+
+
+@pytest.fixture
+def sandbox(_sandbox_process: SandboxProcess, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> SandboxProcess:
+    """A CRM with an organization, NOK and two users, and nothing else; this process and its children trust it."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", _sandbox_process.details["ca_file"])
+    monkeypatch.setenv("CRMBRIDGE_EXTRA_CRM_HOSTS", "localhost")
+    settings.EXTRA_CRM_HOSTS = ["localhost"]
+    _sandbox_process.reset(empty=True)
+    return _sandbox_process
+
+
+@pytest.fixture
+def connection(sandbox: SandboxProcess, db: None) -> CRMConnection:
+    """The enabled connection to the sandbox."""
+    details = sandbox.details
+    connected = CRMConnection(
+        address=details["address"],
+        authority=details["authority"],
+        tenant_id=details["tenant"],
+        client_id=details["client_id"],
+        base_currency_code="NOK",
+        is_enabled=True,
+    )
+    connected.set_secret(details["client_secret"])
+    connected.save()
+    return connected
+
+
+@pytest.fixture
+def crm(connection: CRMConnection) -> DataverseClient:
+    """The client of the connection."""
+    return connection.client()
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """An administrator."""
+    return User.objects.create_superuser("alice", password=PASSWORD)
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """A business user: sees everything, changes nothing that matters."""
+    user = User.objects.create_user("bob", password=PASSWORD)
+    seen = Permission.objects.filter(content_type__app_label__in=SEEN_APPS, codename__startswith="view_")
+    user.user_permissions.set(seen)
+    return user
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    """Someone who may sign in, and nothing else."""
+    return User.objects.create_user("charlie", password=PASSWORD)
