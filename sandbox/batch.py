@@ -38,7 +38,7 @@ class Part:
         return self.headers.get("content-id")
 
 
-class ChangesetFailure(Exception):  # noqa: N818 - carries an answer out of a transaction
+class ChangesetError(Exception):
     """An operation of a changeset failed; its answer stands for the whole changeset (6.3)."""
 
     def __init__(self, answer: Answer) -> None:
@@ -176,7 +176,7 @@ class Batch:
         try:
             with self.call.store.writing():
                 pieces = self._changeset_pieces(parts(part.content, boundary))
-        except ChangesetFailure as failure:
+        except ChangesetError as failure:
             self.failed = True
             self.pieces.append(_http(failure.answer))
             return
@@ -190,10 +190,10 @@ class Batch:
         for operation in operations:
             name = operation.content_id
             if name is None:
-                raise ChangesetFailure(Answer.error(bad_request("Content-ID header not present")))
+                raise ChangesetError(Answer.error(bad_request("Content-ID header not present")))
             answer = self._operation(operation, dict(references), in_changeset=True)
             if answer.status >= 400:
-                raise ChangesetFailure(answer)
+                raise ChangesetError(answer)
             address = answer.headers.get("OData-EntityId") or answer.headers.get("Location")
             if address:
                 references[name] = address

@@ -1,4 +1,4 @@
-"""Answers about metadata: EntityDefinitions and what lies below it, RelationshipDefinitions (dataverse-web-api.md 3)."""
+"""Answers about metadata: EntityDefinitions and all below, RelationshipDefinitions (dataverse-web-api.md 3)."""
 
 import re
 import sqlite3

@@ -37,7 +37,7 @@ class DataverseError(Exception):
         self.headers = dict(headers or {})
 
 
-class NotModified(Exception):  # noqa: N818 - an answer, not a fault
+class NotModifiedError(Exception):
     """The row still has the version that the client holds: 304 without a body."""
 
 

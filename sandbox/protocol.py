@@ -32,7 +32,7 @@ class Preferences:
 
     @classmethod
     def parse(cls, header: str) -> "Preferences":
-        """Read one header or several joined by commas. Raises DataverseError (400) for a page size that is no number."""
+        """Read one header or several joined by commas. Raises DataverseError (400) for a bad page size."""
         found = {name.lower(): value.strip('"') for name, value in _PREFERENCE.findall(header)}
         size = found.get("odata.maxpagesize")
         if size is not None and not size.isdecimal():

@@ -1,12 +1,14 @@
 """Rows as resources: what each method does to `accounts` and `accounts(<key>)` (dataverse-web-api.md 4)."""
 
+# ruff: noqa: S608 - names in the SQL come from the catalog, values are bound
+
 import json
 import sqlite3
 from typing import Any
 
 from sandbox import errors
 from sandbox.addresses import RowAddress
-from sandbox.errors import NotModified
+from sandbox.errors import NotModifiedError
 from sandbox.metadata.catalog import Table
 from sandbox.paging import list_rows, selection
 from sandbox.protocol import Answer
@@ -74,7 +76,7 @@ def single(call: Call, address: RowAddress) -> Answer:
 
 
 def retrieve(call: Call, address: RowAddress) -> Answer:
-    """Return one row; raises 404, or NotModified when the client holds this version (15)."""
+    """Return one row; raises 404, or NotModifiedError when the client holds this version (15)."""
     table = address.table
     with call.store.reading() as connection:
         identity = find_id(connection, address)
@@ -83,7 +85,7 @@ def retrieve(call: Call, address: RowAddress) -> Answer:
     if row is None:
         raise errors.does_not_exist(table.name, identity)
     if call.request.if_none_match == f'W/"{row.version}"' and not call.options.expand:
-        raise NotModified
+        raise NotModifiedError
     return _row_answer(call, table, call.options, row)
 
 
@@ -92,7 +94,7 @@ def _exists(connection: sqlite3.Connection, address: RowAddress) -> str | None:
     if address.identity is None:
         return find_by_key(connection, address)
     table = address.table
-    sql = f'SELECT 1 FROM "{table.name}" WHERE "{table.id}" = ?'  # noqa: S608 - names from the catalog
+    sql = f'SELECT 1 FROM "{table.name}" WHERE "{table.id}" = ?'
     return address.identity if connection.execute(sql, [address.identity]).fetchone() else None
 
 

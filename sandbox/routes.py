@@ -9,7 +9,7 @@ from sandbox.batch import Batch
 from sandbox.bulk import MESSAGES, bulk
 from sandbox.changes import count_changes, is_tracked, tracked_rows
 from sandbox.describing import entity_definitions, global_option_sets, relationship_definitions
-from sandbox.errors import DataverseError, NotModified
+from sandbox.errors import DataverseError, NotModifiedError
 from sandbox.messages import ACTIONS, FUNCTIONS
 from sandbox.metadata.catalog import Table
 from sandbox.metadata.csdl import document
@@ -35,7 +35,7 @@ def dispatch(call: Call) -> Answer:
         return _route(call)
     except DataverseError as error:
         return Answer.error(error)
-    except NotModified:
+    except NotModifiedError:
         return Answer(304)
     except UnicodeError:
         return Answer.error(errors.bad_request("The request holds text that is not valid Unicode."))

@@ -51,6 +51,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotate
             "limit_request_field_size": 0,
             "loglevel": "warning",
             "control_socket_disable": True,
+            "when_ready": self._remember_port,
             "post_worker_init": self._announce,
         }
 
@@ -60,32 +61,23 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotate
         store = Store(self.folder / "sandbox.sqlite3", catalog)
         if not is_planted(store):
             plant(store, catalog, self.credentials, empty=self.empty)
-        address = f"https://localhost:{_port(self)}"
+        address = f"https://localhost:{self.port}"
         return Door(Service(catalog, store), SignIn(store, self.credentials, address), self.credentials)
+
+    def _remember_port(self, arbiter: Any) -> None:
+        """Learn which port the system gave for port 0, before the worker is forked."""
+        self.port = arbiter.LISTENERS[0].sock.getsockname()[1]
 
     def _announce(self, worker: Any) -> None:
         """Tell clients where the sandbox is, now that it answers."""
-        port = worker.sockets[0].getsockname()[1]
-        text = write_details(self.folder, details(self.credentials, port, self.certificates.authority))
+        text = write_details(self.folder, details(self.credentials, self.port, self.certificates.authority))
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
 
-def _port(server: Server) -> int:
-    return server.port
-
-
 def serve(folder: Path, port: int, *, empty: bool) -> None:
     """Run a sandbox with its data in `folder` until the process gets SIGTERM or SIGINT."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / "sandbox.json").unlink(missing_ok=True)
     os.umask(0o077)
-    Server(folder.resolve(), port or _free_port(), empty=empty).run()
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sandbox.json").unlink(missing_ok=True)
+    Server(folder.resolve(), port, empty=empty).run()

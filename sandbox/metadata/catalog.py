@@ -82,16 +82,26 @@ class Table:
         """True when rows carry statecode and statuscode."""
         return "statecode" in self.columns
 
-    @property
+    @cached_property
     def priced(self) -> bool:
         """True when rows have a currency of their own, and with it an exchange rate."""
         currency = self.columns.get("transactioncurrencyid")
         return currency is not None and currency.is_lookup and "exchangerate" in self.columns
 
-    @property
+    @cached_property
     def money(self) -> list[Column]:
         """The money columns that have a base-currency twin."""
         return [c for c in self.columns.values() if c.type == "money" and f"{c.name}_base" in self.columns]
+
+    @cached_property
+    def joined(self) -> list[Column]:
+        """The columns computed from others, such as fullname."""
+        return [column for column in self.columns.values() if column.joined]
+
+    @cached_property
+    def required(self) -> list[str]:
+        """The columns without which the system itself refuses a row."""
+        return [c.name for c in self.columns.values() if c.required == "system" and c.default is None]
 
     def key_for(self, columns: frozenset[str]) -> bool:
         """Return True when rows may be addressed by exactly these columns."""

@@ -40,7 +40,8 @@ def document(catalog: Catalog) -> bytes:
         _entity_type(schema, catalog, table)
         _entity_set(container, catalog, table)
     schema.append(container)
-    return Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    content: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content
 
 
 def _entity_type(schema: Xml.Element, catalog: Catalog, table: Table) -> None:

@@ -39,7 +39,7 @@ def _value(item: Any, operand: Path | Literal) -> Any:
 
 def _compare(operator: str, left: Any, right: Any) -> bool:
     if operator in ("eq", "ne"):
-        return (_folded(left) == _folded(right)) == (operator == "eq")
+        return bool(_folded(left) == _folded(right)) == (operator == "eq")
     if left is None or right is None:
         return False
     try:
@@ -53,7 +53,8 @@ def _folded(value: Any) -> Any:
 
 
 def _text(function: str, value: str, text: str) -> bool:
-    return {"contains": text in value, "startswith": value.startswith(text), "endswith": value.endswith(text)}[function]
+    tests = {"contains": text in value, "startswith": value.startswith(text), "endswith": value.endswith(text)}
+    return tests[function]
 
 
 def choose(items: Iterable[Json], options: Options) -> list[Json]:

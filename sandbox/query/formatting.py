@@ -1,5 +1,7 @@
 """How stored values become JSON, and how they read for a person (FormattedValue), as SQL expressions (4.7)."""
 
+# ruff: noqa: S608 - names in the SQL come from the catalog, values are bound
+
 from sandbox.metadata.columns import MONEY_SCALE, Column
 from sandbox.query.building import Source, Statement
 
@@ -85,7 +87,8 @@ def _day(sql: str) -> str:
 
 def _moment(sql: str) -> str:
     hour = f"CAST(strftime('%H', {sql}) AS INTEGER)"
-    clock = f"printf(' %d:%s %s', ({hour} + 11) % 12 + 1, strftime('%M', {sql}), CASE WHEN {hour} < 12 THEN 'AM' ELSE 'PM' END)"
+    half = f"CASE WHEN {hour} < 12 THEN 'AM' ELSE 'PM' END"
+    clock = f"printf(' %d:%s %s', ({hour} + 11) % 12 + 1, strftime('%M', {sql}), {half})"
     return f"{_day(sql)} || {clock}"
 
 

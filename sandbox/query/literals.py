@@ -5,21 +5,20 @@ from typing import Any
 
 from sandbox.errors import DataverseError, bad_request
 from sandbox.metadata.columns import TEXT_TYPES, Column
-from sandbox.rows.values import WrongType, parse_date, parse_datetime, parse_guid, scaled
+from sandbox.rows.values import WrongTypeError, parse_date, parse_datetime, parse_guid, scaled
 
 
 def incompatible(column: Column, value: Any) -> DataverseError:
     """Return the 400 for a constant that no value of the column can equal."""
-    return bad_request(
-        f"A binary operator with incompatible types was detected: '{str(value)[:100]}' is not a value of '{column.name}'."
-    )
+    shown = str(value)[:100]
+    return bad_request(f"A binary operator with incompatible types was detected: '{shown}' for '{column.name}'.")
 
 
 def comparable(column: Column, value: Any) -> Any:
     """Return a literal in the form that the store keeps values of this column. Raises DataverseError (400)."""
     try:
         return _comparable(column, value)
-    except (WrongType, ValueError, TypeError, ArithmeticError) as error:
+    except (WrongTypeError, ValueError, TypeError, ArithmeticError) as error:
         raise incompatible(column, value) from error
 
 
@@ -32,7 +31,7 @@ def _comparable(column: Column, value: Any) -> Any:
         return parse_date(value)
     if column.type in TEXT_TYPES:
         if not isinstance(value, str):
-            raise WrongType
+            raise WrongTypeError
         return value
     if isinstance(value, bool) or column.type == "boolean":
         return _truth(column, value)
@@ -44,5 +43,5 @@ def _comparable(column: Column, value: Any) -> Any:
 
 def _truth(column: Column, value: Any) -> int:
     if column.type != "boolean" or str(value).lower() not in ("true", "false", "0", "1"):
-        raise WrongType
+        raise WrongTypeError
     return int(str(value).lower() in ("true", "1"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sandbox.errors import bad_request
-from sandbox.rows.values import WrongType, iso, parse_date, parse_datetime
+from sandbox.rows.values import WrongTypeError, iso, parse_date, parse_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def period(name: str, value: Any, now: datetime | None = None) -> Period | None:
     now = now or datetime.now(UTC)
     try:
         return _period(name, value, now)
-    except (WrongType, ValueError, TypeError, OverflowError) as error:
+    except (WrongTypeError, ValueError, TypeError, OverflowError) as error:
         raise bad_request(f"The value '{value}' does not fit the function '{name}'.") from error
 
 

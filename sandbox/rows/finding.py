@@ -1,12 +1,14 @@
 """Find the id of an addressed row."""
 
+# ruff: noqa: S608 - names in the SQL come from the catalog, values are bound
+
 import sqlite3
 
 from sandbox import errors
 from sandbox.addresses import RowAddress
 from sandbox.errors import DataverseError
 from sandbox.metadata.columns import MONEY_SCALE, Column
-from sandbox.rows.values import Stored, WrongType, parse_datetime, parse_guid
+from sandbox.rows.values import Stored, WrongTypeError, parse_datetime, parse_guid
 from sandbox.store.schema import quoted
 
 # These cannot stand in a key address, not even percent-encoded (3.4).
@@ -28,7 +30,7 @@ def key_value(column: Column, text: str) -> Stored:
             return round(float(text) * MONEY_SCALE)
         if column.type == "datetime":
             return parse_datetime(text)
-    except (WrongType, ValueError) as error:
+    except (WrongTypeError, ValueError) as error:
         raise errors.bad_request(f"Bad Request - Error in query syntax: '{text}'.") from error
     if _UNADDRESSABLE & set(text):
         raise errors.bad_request(f"The key value '{text}' cannot be used in an address.")
@@ -51,7 +53,7 @@ def find_by_key(connection: sqlite3.Connection, address: RowAddress) -> str | No
     """Return the id of the only row with these key values, or None. Raises 400 when there are several."""
     table = address.table
     tests = " AND ".join(f"{quoted(name)} IS ?" for name, _ in address.key)
-    sql = f"SELECT {quoted(table.id)} FROM {quoted(table.name)} WHERE {tests} LIMIT 2"  # noqa: S608 - names from the catalog
+    sql = f"SELECT {quoted(table.id)} FROM {quoted(table.name)} WHERE {tests} LIMIT 2"
     values = [key_value(table.columns[name], value) for name, value in address.key]
     found = connection.execute(sql, values).fetchall()
     if len(found) > 1:

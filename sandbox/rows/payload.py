@@ -9,7 +9,7 @@ from sandbox import errors
 from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Reference, Table
 from sandbox.metadata.columns import Column, Target
-from sandbox.rows.values import Convert, Stored, WrongType, converter
+from sandbox.rows.values import Convert, Stored, WrongTypeError, converter
 
 Payload = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ class Reader:
             if entry is not None:
                 try:
                     values[entry[0]] = entry[1](value)
-                except WrongType as error:
+                except WrongTypeError as error:
                     raise self._wrong_type(key, value) from error
         return draft
 

@@ -1,5 +1,7 @@
 """Read rows: one by id, or a page of a table in one statement (dataverse-web-api.md 4.3, 5.3)."""
 
+# ruff: noqa: S608 - names in the SQL come from the catalog, values are bound
+
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -10,10 +10,9 @@ from sandbox.rows.currencies import Values
 
 def check_required(table: Table, values: Values) -> None:
     """Raise 400 when a new row lacks a column that the system itself requires."""
-    for column in table.columns.values():
-        if column.required == "system" and column.default is None and values.get(column.name) is None:
-            message = f"Attribute: {column.name} cannot be set to NULL"
-            raise DataverseError(400, errors.FIELD_MISSING, message)
+    for name in table.required:
+        if values.get(name) is None:
+            raise DataverseError(400, errors.FIELD_MISSING, f"Attribute: {name} cannot be set to NULL")
 
 
 def check_state(table: Table, values: Values, before: Values) -> None:
@@ -44,7 +43,7 @@ def before_create(table: Table, values: Values, connection: sqlite3.Connection) 
 def before_update(table: Table, values: Values, before: Values, connection: sqlite3.Connection) -> None:
     """Refuse changes that a table does not allow: required columns emptied, the base currency's rate (13.2)."""
     for name, value in values.items():
-        if value is None and name in table.columns and table.columns[name].required == "system":
+        if value is None and name in table.required:
             raise DataverseError(400, errors.FIELD_MISSING, f"Attribute: {name} cannot be set to NULL")
     if table.name == "transactioncurrency" and values.get("exchangerate", 1) != 1:
         _refuse_base(connection, str(before[table.id]), "The exchange rate of the base currency cannot be modified.")

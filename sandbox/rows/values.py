@@ -16,7 +16,7 @@ GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 _INT64 = 2**63
 
 
-class WrongType(ValueError):
+class WrongTypeError(ValueError):
     """The JSON value cannot be a value of the column at all."""
 
 
@@ -26,31 +26,31 @@ def iso(moment: datetime) -> str:
 
 
 def parse_datetime(text: str) -> str:
-    """Return the moment in UTC with whole seconds. Raises WrongType."""
+    """Return the moment in UTC with whole seconds. Raises WrongTypeError."""
     try:
         moment = datetime.fromisoformat(text)
     except (ValueError, TypeError) as error:
-        raise WrongType from error
+        raise WrongTypeError from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
         return iso(moment)
     except OverflowError as error:
-        raise WrongType from error
+        raise WrongTypeError from error
 
 
 def parse_date(text: str) -> str:
-    """Return the day. Raises WrongType."""
+    """Return the day. Raises WrongTypeError."""
     try:
         return date.fromisoformat(text[:10]).isoformat()
     except (ValueError, TypeError) as error:
-        raise WrongType from error
+        raise WrongTypeError from error
 
 
 def parse_guid(text: str) -> str:
-    """Return the id in lower case. Raises WrongType."""
+    """Return the id in lower case. Raises WrongTypeError."""
     if type(text) is not str or not GUID.fullmatch(text):
-        raise WrongType
+        raise WrongTypeError
     return text.lower()
 
 
@@ -67,7 +67,7 @@ def _text(column: Column) -> Convert:
         if value is None or value == "":
             return None
         if type(value) is not str or "\0" in value:
-            raise WrongType
+            raise WrongTypeError
         if limit and len(value) > limit:
             raise _too_long(column)
         return value
@@ -102,7 +102,7 @@ def _integer(column: Column) -> Convert:
         if value is None:
             return None
         if type(value) is not int or not -_INT64 <= value < _INT64:
-            raise WrongType
+            raise WrongTypeError
         if not _in_range(column, value):
             raise _out_of_range(column, value, errors.INTEGER_RANGE)
         return value
@@ -113,7 +113,7 @@ def _integer(column: Column) -> Convert:
 def _number(column: Column, value: Any) -> Decimal:
     """Return the value as an exact number within the column's range and precision."""
     if type(value) not in (int, float, Decimal):
-        raise WrongType
+        raise WrongTypeError
     number = Decimal(str(value))
     if not _in_range(column, number):
         raise _out_of_range(column, value, errors.DECIMAL_RANGE)
@@ -147,7 +147,7 @@ def _boolean(_column: Column) -> Convert:
         if value is None:
             return None
         if type(value) is not bool:
-            raise WrongType
+            raise WrongTypeError
         return int(value)
 
     return convert
@@ -158,7 +158,7 @@ def _option(column: Column) -> Convert:
         if value is None:
             return None
         if type(value) is not int:
-            raise WrongType
+            raise WrongTypeError
         if value not in column.options:
             raise _no_option(column, value)
         return value
@@ -181,7 +181,7 @@ def _multiselect(column: Column) -> Convert:
         if value is None or value == "":
             return None
         if type(value) is not str or not re.fullmatch(r"-?\d+(,-?\d+)*", value):
-            raise WrongType
+            raise WrongTypeError
         chosen = sorted({int(part) for part in value.split(",")})
         return ",".join(str(single(option)) for option in chosen)
 
@@ -231,6 +231,6 @@ _CONVERTERS: dict[str, Callable[[Column], Convert]] = {
 def converter(column: Column) -> Convert:
     """Return the function that checks and converts one value of this column.
 
-    It raises WrongType for a value of the wrong kind and DataverseError for one outside the column's limits.
+    It raises WrongTypeError for a value of the wrong kind and DataverseError for one outside the column's limits.
     """
     return _CONVERTERS[column.type](column)

@@ -1,5 +1,7 @@
 """Create, change and delete rows, one or many in the same few statements (dataverse-web-api.md 4.2-4.8, 7)."""
 
+# ruff: noqa: S608 - names in the SQL come from the catalog, values are bound
+
 import json
 import sqlite3
 import time
@@ -13,7 +15,6 @@ from sandbox import errors
 from sandbox.addresses import RowAddress, parse_row
 from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Catalog, Table
-from sandbox.metadata.columns import Column
 from sandbox.rows import rules
 from sandbox.rows.currencies import Currencies, Values
 from sandbox.rows.finding import find_id
@@ -116,7 +117,7 @@ class Writer:
         for names, group in _by_columns(rows).items():
             listed = ", ".join(map(quoted, names))
             marks = ", ".join("?" * len(names))
-            sql = f"INSERT INTO {quoted(table.name)} ({listed}) VALUES ({marks})"  # noqa: S608 - names from the catalog
+            sql = f"INSERT INTO {quoted(table.name)} ({listed}) VALUES ({marks})"
             self._run(table, sql, [tuple(row.values()) for row in group])
 
     # -- changing
@@ -154,7 +155,7 @@ class Writer:
         """Return what the rules need of the rows as they are, by id."""
         names = _needed(table)
         sql = (
-            f"SELECT {', '.join(map(quoted, names))} FROM {quoted(table.name)} "  # noqa: S608 - names from the catalog
+            f"SELECT {', '.join(map(quoted, names))} FROM {quoted(table.name)} "
             f"WHERE {quoted(table.id)} IN (SELECT value FROM json_each(?))"
         )
         rows = self.connection.execute(sql, [json.dumps(identities)])
@@ -163,7 +164,7 @@ class Writer:
     def _update(self, table: Table, rows: Iterable[Values]) -> None:
         for names, group in _by_columns(rows).items():
             assigned = ", ".join(f"{quoted(name)} = ?" for name in names[:-1])
-            sql = f"UPDATE {quoted(table.name)} SET {assigned} WHERE {quoted(names[-1])} = ?"  # noqa: S608
+            sql = f"UPDATE {quoted(table.name)} SET {assigned} WHERE {quoted(names[-1])} = ?"
             self._run(table, sql, [tuple(row.values()) for row in group])
 
     def _run(self, table: Table, sql: str, rows: list[tuple[object, ...]]) -> None:
@@ -210,7 +211,7 @@ class Writer:
 
     def _require(self, table: Table, identities: set[str]) -> None:
         sql = (
-            f"SELECT {quoted(table.id)} FROM {quoted(table.name)} "  # noqa: S608 - names from the catalog
+            f"SELECT {quoted(table.id)} FROM {quoted(table.name)} "
             f"WHERE {quoted(table.id)} IN (SELECT value FROM json_each(?))"
         )
         found = {row[0] for row in self.connection.execute(sql, [json.dumps(list(identities))])}
@@ -241,17 +242,13 @@ def _needed(table: Table) -> list[str]:
     names += [name for name in ("statecode", "statuscode") if name in table.columns]
     names += ["transactioncurrencyid"] if table.priced else []
     names += [column.name for column in table.money]
-    names += [part for column in table.columns.values() for part in column.joined]
+    names += [part for column in table.joined for part in column.joined]
     return names
-
-
-def _joined_columns(table: Table) -> list[Column]:
-    return [column for column in table.columns.values() if column.joined]
 
 
 def _join_names(table: Table, values: Values, before: Values) -> None:
     """Compute columns such as fullname from their parts (4.8)."""
-    for column in _joined_columns(table):
+    for column in table.joined:
         if not before or any(part in values for part in column.joined):
             parts = [values.get(part, before.get(part)) for part in column.joined]
             values[column.name] = " ".join(str(part) for part in parts if part)[: column.max_length] or None

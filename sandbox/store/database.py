@@ -14,6 +14,7 @@ PRAGMA journal_mode=WAL;
 PRAGMA synchronous=NORMAL;
 PRAGMA busy_timeout=30000;
 PRAGMA temp_store=MEMORY;
+PRAGMA cache_size=-65536;
 PRAGMA mmap_size=4294967296;
 PRAGMA wal_autocheckpoint=4000;
 PRAGMA case_sensitive_like=OFF;

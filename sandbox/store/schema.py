@@ -12,7 +12,7 @@ _OWN_TABLES = """
 CREATE TABLE IF NOT EXISTS "$setting" (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS "$deleted" (version INTEGER PRIMARY KEY, tablename TEXT NOT NULL, id TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS "$deleted table" ON "$deleted" (tablename, version);
-CREATE TABLE IF NOT EXISTS "$token" (digest TEXT PRIMARY KEY, client TEXT NOT NULL, expires REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS "$token" (digest TEXT PRIMARY KEY, client TEXT NOT NULL, expires REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS "$key" (tablename TEXT, name TEXT, columns TEXT NOT NULL, PRIMARY KEY (tablename, name));
 INSERT OR IGNORE INTO "$setting" VALUES ('version', '1000'), ('oldest version', '0');
 """
