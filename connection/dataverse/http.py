@@ -35,6 +35,8 @@ API = "/api/data/v9.2/"
 MOST_BYTES = 200 * 1024 * 1024
 MOST_ATTEMPTS = 5
 LONGEST_PAUSE = 60.0
+# No attempt begins later than this: a worker has a lease to keep, and the record comes around again.
+PATIENCE = 90.0
 _HEADERS = {
     "Accept": "application/json",
     "OData-MaxVersion": "4.0",
@@ -104,13 +106,13 @@ class Http:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, repeatable: bool
     ) -> Answer:
         """The answer, after as many attempts as the fault allows; the last attempt's error is raised."""
-        address = self._own(url)
+        address, began = self._own(url), time.monotonic()
         for attempt in range(1, MOST_ATTEMPTS + 1):
             try:
                 return self._attempt(method, address, headers, body, repeatable=repeatable)
             except CRMBridgeError as error:
                 pause = _pause(error, attempt, repeatable=repeatable)
-                if pause is None:
+                if pause is None or time.monotonic() - began + pause > PATIENCE:
                     raise
                 log.info("%s %s: %s; again in %.1f s", method, urlsplit(address).path, type(error).__name__, pause)
                 self._sleep(pause)

@@ -1,13 +1,16 @@
 """Which error an answer of the CRM becomes: the table of dataverse-web-api.md 9.2."""
 
+import socket
 from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
+import requests
 from django.utils import timezone, translation
 
 from connection.dataverse import errors
-from connection.dataverse.diagnosis import from_answer, retry_after
+from connection.dataverse.diagnosis import from_answer, from_exception, retry_after
+from connection.dataverse.session import GuardedSession
 from connection.errors import CRMBridgeError, Recovery
 from tests.connection.tls_server import refused
 
@@ -128,3 +131,24 @@ def test_retry_after_comes_as_seconds_or_as_a_date() -> None:
     assert 55 < (retry_after({"Retry-After": moment}) or 0) <= 60
     assert retry_after({}) is None
     assert retry_after({"Retry-After": "soon"}) is None
+
+
+def test_i1_a_time_out_is_unknown_for_a_write_and_passes_for_a_read() -> None:
+    assert isinstance(from_exception(requests.ReadTimeout(), repeatable=False), errors.OutcomeUnknown)
+    assert isinstance(from_exception(requests.ReadTimeout(), repeatable=True), errors.ServiceUnavailable)
+
+
+def test_what_was_never_sent_is_no_unknown_outcome() -> None:
+    assert isinstance(from_exception(requests.ConnectTimeout(), repeatable=False), errors.Unreachable)
+
+
+def test_an_unknown_name_is_told_from_a_silent_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    with pytest.raises(requests.ConnectionError) as caught:
+        GuardedSession().get("https://misspelt.crm4.dynamics.com/")
+    error = from_exception(caught.value, repeatable=False)
+    assert isinstance(error, errors.Unreachable)
+    assert "misspelt" in str(error.text)
