@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -30,8 +30,7 @@ class ManagedProcess:
     @classmethod
     def start(cls, command: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path | None = None) -> Self:
         """Start `command`, its output going to the end of `log` or to our own."""
-        output = log.open("ab") if log else None
-        try:
+        with _output(log) as output:
             process = subprocess.Popen(
                 command,
                 env=env,
@@ -41,9 +40,6 @@ class ManagedProcess:
                 start_new_session=True,
                 preexec_fn=_die_with_parent if _libc else None,
             )
-        finally:
-            if output:
-                output.close()
         return cls(process)
 
     @property
@@ -78,6 +74,19 @@ class ManagedProcess:
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+
+
+@contextmanager
+def _output(log: Path | None) -> Iterator[int | None]:
+    """The end of `log`, which only its owner may read, since programs may print what is nobody else's business."""
+    if log is None:
+        yield None
+        return
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _die_with_parent() -> None:
