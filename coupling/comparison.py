@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -23,11 +24,6 @@ class ComparedField:
     is_agreed: bool
     is_equal: bool
 
-    @property
-    def is_reference(self) -> bool:
-        """Whether the CRM's value is an id or a number that only stands for what the ERP calls by its code."""
-        return self.mapping.kind != FieldKind.VALUE
-
 
 def compare(mapping: TableMapping, record: models.Model, coupling: Coupling | None) -> list[ComparedField]:
     """Every enabled field mapping, with the record's value beside the one agreed on last."""
@@ -42,17 +38,20 @@ def _compared(field: FieldMapping, record: models.Model, agreed: Sequence[Any] |
         mapping=field,
         caption=capfirst(str(column.verbose_name)) if column else field.erp_field,
         erp_value=dict(column.flatchoices).get(value, value) if column else None,
-        crm_value=_crm_value(field, agreed),
+        crm_value=_crm_value(field, column, agreed) if agreed else None,
         is_agreed=agreed is not None,
         is_equal=agreed is not None and canonical(value) == agreed[0],
     )
 
 
-def _crm_value(field: FieldMapping, agreed: Sequence[Any] | None) -> Any:
-    """What the CRM held; a reference is shown by the ERP's code for it, which people know."""
-    if agreed is None:
-        return None
-    return agreed[1] if field.kind == FieldKind.VALUE or agreed[0] is None else agreed[0]
+def _crm_value(field: FieldMapping, column: "models.Field[Any, Any] | None", agreed: Sequence[Any]) -> Any:
+    """What the CRM held; a reference by the ERP's code for it, which people know, and an amount as the ERP shows it."""
+    erp_value, crm_value = agreed
+    if field.kind != FieldKind.VALUE and erp_value is not None:
+        return erp_value
+    if isinstance(column, models.DecimalField) and isinstance(crm_value, str):
+        return Decimal(crm_value).quantize(Decimal(1).scaleb(-column.decimal_places))
+    return crm_value
 
 
 def erp_record(mapping: TableMapping, erp_id: object) -> models.Model | None:

@@ -13,7 +13,11 @@ CURRENCY = DefaultMapping(
     crm_table="transactioncurrency",
     direction=Direction.TO_CRM,
     erp_key="code",
-    crm_template={"currencyprecision": 2},
+    crm_template={
+        "currencyprecision": 2,
+        "currencysymbol": {"same_as": "isocurrencycode"},
+        "currencyname": {"same_as": "isocurrencycode"},
+    },
     fields=[
         DefaultField("code", "isocurrencycode", Direction.TO_CRM, match_priority=0),
         DefaultField("symbol", "currencysymbol", Direction.TO_CRM),

@@ -134,7 +134,15 @@ class CRMTable:
 
     def _new(self, row: Write) -> dict[str, Any]:
         filled = {name: value for name, value in row.values.items() if value is not None}
-        return {self.definition.primary_id: str(row.id)} | dict(self.template) | self._payload(Write(row.id, filled))
+        payload = self._payload(Write(row.id, filled))
+        return {self.definition.primary_id: str(row.id)} | self._template(payload) | payload
+
+    def _template(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """What a new row starts with; `{"same_as": column}` takes the value that the row has in another column."""
+        return {
+            name: payload.get(value["same_as"]) if isinstance(value, dict) else value
+            for name, value in self.template.items()
+        }
 
     def _payload(self, write: Write) -> dict[str, Any]:
         return dict(self._pair(name, value) for name, value in write.values.items())

@@ -117,7 +117,7 @@ def _flow(rule: FieldRule, pair: Pair | None, e: Value, c: Value) -> Direction |
 def _send_to_crm(rule: FieldRule, pair: Pair | None, e: Value, c: Value, value: Carried, decision: Decision) -> None:
     if isinstance(value, Unresolved):
         decision.waits.append((value, rule.clear_on_failed))
-    elif not rule.crm.can_update or (rule.not_null and value is None) or _is_their_form(pair, e, c, own=0):
+    elif not rule.crm.can_update or _keeps_theirs(rule, pair, value) or _is_their_form(pair, e, c, own=0):
         decision.agreed[rule.crm.name] = [e, c]
     else:
         decision.to_crm[rule.crm.name] = value
@@ -127,11 +127,16 @@ def _send_to_crm(rule: FieldRule, pair: Pair | None, e: Value, c: Value, value: 
 def _send_to_erp(rule: FieldRule, pair: Pair | None, e: Value, c: Value, value: Carried, decision: Decision) -> None:
     if isinstance(value, Unresolved):
         decision.waits.append((value, rule.clear_on_failed))
-    elif (rule.not_null and value is None) or _is_their_form(pair, e, c, own=1):
+    elif _keeps_theirs(rule, pair, value) or _is_their_form(pair, e, c, own=1):
         decision.agreed[rule.crm.name] = [e, c]
     else:
         decision.to_erp[rule.erp.name] = value
         decision.after_erp[rule.crm.name] = _after(pair, value, c, overwritten=e, own=1)
+
+
+def _keeps_theirs(rule: FieldRule, pair: Pair | None, value: Value) -> bool:
+    """Whether a blank leaves the other value alone: always under *not null*, else on the first synchronization."""
+    return value is None and (rule.not_null or pair is None)
 
 
 def _is_their_form(pair: Pair | None, e: Value, c: Value, *, own: int) -> bool:

@@ -44,7 +44,7 @@ def northwind(company: CompanySettings) -> None:
 
 @pytest.fixture
 def run(crm: DataverseClient, mappings: dict[str, TableMapping]) -> Callable[..., dict[str, SynchJob]]:
-    """Synchronize (all mappings, or those named) and return the jobs by `MAPPING direction`."""
+    """Synchronize (all mappings, or those named) and return each one's first job by `MAPPING direction`."""
 
     def synchronize(*names: str, direction: Direction | None = None, full: bool = False) -> dict[str, SynchJob]:
         chosen = [mappings[name] for name in names or mappings]
@@ -53,7 +53,8 @@ def run(crm: DataverseClient, mappings: dict[str, TableMapping]) -> Callable[...
             job.refresh_from_db()
             assert job.state == JobState.FINISHED, job.message_text
             assert job.read == sum(getattr(job, name) for name in COUNTERS)  # I12
-        return {f"{job.mapping.name} {job.direction}": job for job in jobs}
+        first = {f"{job.mapping.name} {job.direction}": job for job in reversed(jobs)}
+        return {name: first[name] for name in reversed(first)}
 
     return synchronize
 

@@ -65,6 +65,20 @@ def test_first_synchronization_fills_blanks_and_prefers_the_erp() -> None:
     assert decision.to_erp == {"fax": "2"}
 
 
+def test_on_the_first_synchronization_a_blank_overwrites_nothing() -> None:
+    rules = [rule("symbol", TO_CRM), rule("mail", FROM_CRM)]
+    decision = decide(rules, {}, {"symbol": None, "mail": "a"}, {"crm_symbol": "kr", "crm_mail": None}, NOTHING)
+    assert (decision.to_crm, decision.to_erp) == ({}, {})
+    later = decide(
+        rules,
+        {"crm_symbol": ["x", "kr"]},
+        {"symbol": None, "mail": "a"},
+        {"crm_symbol": "kr", "crm_mail": None},
+        NOTHING,
+    )
+    assert later.to_crm == {"crm_symbol": None}
+
+
 def test_a_one_way_column_is_restored_but_not_for_ever() -> None:
     """The CRM stores `x` as `X` each time: after one more try its own form is accepted."""
     rules = [rule("code", TO_CRM)]
@@ -165,5 +179,7 @@ def test_both_sides_agree_afterwards_but_for_conflicts(drawn: list[Any]) -> None
     for each in rules:
         pair = base.get(each.crm.name)
         untouched = pair == [erp[each.erp.name], crm[each.crm.name]]
-        if each.crm.name not in in_conflict and not untouched:
+        source = erp[each.erp.name] if each.direction == TO_CRM else crm[each.crm.name]
+        blank = pair is None and each.direction != BOTH and source is None
+        if each.crm.name not in in_conflict and not untouched and not blank:
             assert erp_after[each.erp.name] == crm_after[each.crm.name]
