@@ -1,0 +1,51 @@
+"""The sandbox's own tests speak plain HTTP to it, so that no client can hide an error."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.sandbox_process import SandboxProcess, SandboxSession
+
+FORMATTED = "OData.Community.Display.V1.FormattedValue"
+
+
+@pytest.fixture
+def api(sandbox: SandboxProcess) -> SandboxSession:
+    """A signed-in session on an empty sandbox."""
+    return sandbox.session()
+
+
+def new_guid() -> str:
+    return str(uuid.uuid4())
+
+
+def create(api: SandboxSession, entity_set: str, **values: Any) -> str:
+    """Create a row and return its id."""
+    answer = api("POST", entity_set, values)
+    assert answer.status_code == 204, answer.text
+    return answer.headers["OData-EntityId"].rpartition("(")[2].rstrip(")")
+
+
+def read(api: SandboxSession, path: str, prefer: str = "") -> Any:
+    """Return the JSON of a successful GET."""
+    answer = api("GET", path, headers={"Prefer": prefer} if prefer else None)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def names(api: SandboxSession, query: str, column: str = "name") -> list[Any]:
+    """Return one column of the rows that a query finds."""
+    return [row[column] for row in read(api, query)["value"]]
+
+
+def error_of(answer: Any) -> tuple[int, str]:
+    """Return status and code of a refusal."""
+    assert answer.status_code >= 400, answer.text
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def bulk(api: SandboxSession, entity_set: str, message: str, targets: list[dict[str, Any]], table: str = "account") -> Any:
+    """Send a bulk message."""
+    typed = [{"@odata.type": f"Microsoft.Dynamics.CRM.{table}", **target} for target in targets]
+    return api("POST", f"{entity_set}/Microsoft.Dynamics.CRM.{message}", {"Targets": typed})
