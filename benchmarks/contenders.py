@@ -39,7 +39,9 @@ def crmbridge() -> dict[str, float]:
     from sync.engine.run import synchronize
 
     client = CRMConnection.enabled().client()
-    synchronize(TableMapping.objects.get(name="CURRENCY"), client, full=True)
+    client.create_many("systemuser", salespeople_as_users())
+    for name in ("SALESPEOPLE", "CURRENCY"):
+        synchronize(TableMapping.objects.get(name=name), client, full=True)
     before = client.requests_sent
 
     def work() -> int:
@@ -49,6 +51,23 @@ def crmbridge() -> dict[str, float]:
         return client.requests_sent - before
 
     return timed(work)
+
+
+def salespeople_as_users() -> list[dict[str, Any]]:
+    """The company's salespeople as CRM users, as a CRM that is in use has them."""
+    from financials.models import Salesperson
+
+    return [
+        {
+            "systemuserid": str(person.system_id),
+            "firstname": person.name.split()[0],
+            "lastname": person.name.split()[-1],
+            "internalemailaddress": person.e_mail,
+            "domainname": person.e_mail,
+            "islicensed": True,
+        }
+        for person in Salesperson.objects.all()
+    ]
 
 
 def sdk() -> dict[str, float]:

@@ -87,7 +87,7 @@ class CRMTable:
         return [_written(outcome) for outcome in self.client.update_many(self.name, updates)]
 
     def count(self) -> int:
-        """How many rows there are, up to the 5000 that Dataverse counts."""
+        """How many rows there are."""
         return self.client.count(self.name)
 
     def accepts(self, record: Record) -> bool:

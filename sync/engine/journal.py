@@ -59,11 +59,13 @@ def _counter(case: Case) -> Counter:
 def _save_couplings(cases: Sequence[Case]) -> None:
     """Couplings take the base that holds for what was really written; a create that was refused gives its id back."""
     now = timezone.now()
-    kept = []
+    kept, kept_promises = [], []
     for case in cases:
         if case.coupling is None:
             continue
-        if _is_settled(case):
+        if case.creates and case.crm_written and case.coupling.base:
+            kept_promises.append(case.coupling.pk)
+        elif _is_settled(case):
             case.coupling.base = _base_after(case)
             case.coupling.synchronized_at = now if case.was_judged else None
             case.coupling.state = CouplingState.COUPLED
@@ -77,6 +79,8 @@ def _save_couplings(cases: Sequence[Case]) -> None:
         unique_fields=["mapping", "erp_id"],
         update_fields=["base", "state", "synchronized_at"],
     )
+    promised = Coupling.objects.filter(pk__in=kept_promises)
+    promised.update(state=CouplingState.COUPLED, synchronized_at=now)
     refused = [case.coupling.pk for case in cases if case.coupling and case.creates and case.error]
     Coupling.objects.filter(pk__in=refused, state=CouplingState.PENDING).delete()
 
