@@ -14,7 +14,7 @@ from sandbox.protocol import Answer
 from sandbox.query.evaluating import choose, project
 from sandbox.query.options import Options
 from sandbox.service import Call
-from sandbox.store import schema
+from sandbox.store.keys import add_key, drop_key
 
 Json = dict[str, Any]
 _CAST = re.compile(r"Microsoft\.Dynamics\.CRM\.(\w+)")
@@ -209,19 +209,15 @@ def _check_new_key(table: Table, name: str, columns: list[str]) -> None:
 def _store_key(call: Call, table: Table, key: Key) -> None:
     with call.store.writing() as connection:
         try:
-            connection.execute(schema.key_index(table, key.name, key.columns))
+            add_key(connection, table, key)
         except sqlite3.IntegrityError as error:
             message = f"The key {key.name} cannot be built: rows with the same values exist."
             raise DataverseError(400, errors.INVALID_ARGUMENT, message) from error
-        connection.execute('INSERT INTO "$key" VALUES (?, ?, ?)', [table.name, key.name, ",".join(key.columns)])
-    table.keys[key.name] = key
 
 
 def _delete_key(call: Call, table: Table, key: Key) -> Answer:
     with call.store.writing() as connection:
-        connection.execute(f"DROP INDEX IF EXISTS {schema.quoted(f'{table.name} key {key.name}')}")
-        connection.execute('DELETE FROM "$key" WHERE tablename = ? AND name = ?', [table.name, key.name])
-    del table.keys[key.name]
+        drop_key(connection, table, key.name)
     return Answer.none()
 
 

@@ -40,7 +40,7 @@ class Filtering:
         """Return the SQL condition of a tree. Raises DataverseError (400) for unknown columns and wrong types."""
         match tree:
             case Junction(operator, tests):
-                return "(" + f" {operator.upper()} ".join(self.condition(test) for test in tests) + ")"
+                return _balanced([self.condition(test) for test in tests], operator.upper())
             case Negation(test):
                 # Rows for which the inner test is neither true nor false (null columns) belong to the negation.
                 return f"({self.condition(test)}) IS NOT TRUE"
@@ -132,6 +132,15 @@ class Filtering:
         if tree.quantifier == "any":
             return f"EXISTS ({sql} AND {inner})"
         return f"NOT EXISTS ({sql} AND ({inner}) IS NOT TRUE)"
+
+
+def _balanced(conditions: list[str], operator: str) -> str:
+    """Join conditions two by two: SQLite refuses a chain of more than a thousand."""
+    if len(conditions) == 1:
+        return conditions[0]
+    middle = len(conditions) // 2
+    left, right = _balanced(conditions[:middle], operator), _balanced(conditions[middle:], operator)
+    return f"({left} {operator} {right})"
 
 
 def _compared(left: str, operator: str, right: str) -> str:

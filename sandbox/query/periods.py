@@ -106,7 +106,9 @@ def _counted(direction: str, unit: str, count: int, now: datetime) -> Period | N
         earlier, later = (_shifted(now, months * sign) for sign in (-1, 1))
     else:
         return None
-    spans = {"LastX": Period(iso(earlier), iso(now)), "NextX": Period(iso(now), iso(later))}
+    # Stored moments are whole seconds: the present one belongs to the past.
+    present = now + timedelta(seconds=1)
+    spans = {"LastX": Period(iso(earlier), iso(present)), "NextX": Period(iso(now), iso(later))}
     return spans.get(direction, Period(None, iso(earlier)))
 
 

@@ -12,6 +12,7 @@ from sandbox.metadata.catalog import Catalog, Table
 from sandbox.metadata.columns import metadata_id
 from sandbox.rows.writing import Writer
 from sandbox.store.database import Store, set_setting, setting
+from sandbox.store.keys import forget_keys
 from sandbox.store.schema import quoted
 
 _FOLDER = Path(__file__).parent
@@ -28,6 +29,7 @@ def is_planted(store: Store) -> bool:
 def plant(store: Store, catalog: Catalog, credentials: Credentials, *, empty: bool) -> None:
     """Replace all rows by those of a new sandbox. Delta tokens from before have expired thereafter."""
     with store.writing() as connection:
+        forget_keys(connection, catalog)
         for table in catalog:
             connection.execute(f"DELETE FROM {quoted(table.name)}")
         connection.execute('DELETE FROM "$deleted"')

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.metadata.catalog import Catalog, Key
+from sandbox.metadata.catalog import Catalog
 from sandbox.store import schema
+from sandbox.store.keys import load_keys
 
 _PRAGMAS = """
 PRAGMA journal_mode=WAL;
@@ -30,7 +31,7 @@ class Store:
         self._lock = threading.Lock()
         with self.writing() as connection:
             schema.create(connection, catalog)
-            _load_keys(connection, catalog)
+            load_keys(connection, catalog)
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -75,14 +76,6 @@ class Store:
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call back when the write transaction of this thread has been committed; never, when it is taken back."""
         self._local.pending.append(callback)
-
-
-def _load_keys(connection: sqlite3.Connection, catalog: Catalog) -> None:
-    """Tell the catalog which alternate keys were added through the API."""
-    for tablename, name, columns in connection.execute('SELECT tablename, name, columns FROM "$key"'):
-        table = catalog.find(tablename)
-        if table is not None:
-            table.keys[name] = Key(name, tuple(columns.split(",")))
 
 
 def setting(connection: sqlite3.Connection, name: str) -> int:

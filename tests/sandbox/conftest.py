@@ -45,7 +45,9 @@ def error_of(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 
-def bulk(api: SandboxSession, entity_set: str, message: str, targets: list[dict[str, Any]], table: str = "account") -> Any:
+def bulk(
+    api: SandboxSession, entity_set: str, message: str, targets: list[dict[str, Any]], table: str = "account"
+) -> Any:
     """Send a bulk message."""
     typed = [{"@odata.type": f"Microsoft.Dynamics.CRM.{table}", **target} for target in targets]
     return api("POST", f"{entity_set}/Microsoft.Dynamics.CRM.{message}", {"Targets": typed})

@@ -63,8 +63,14 @@ def test_follow_and_list_navigation_properties(api: SandboxSession) -> None:
 
 def test_references_associate_and_disassociate(api: SandboxSession) -> None:
     account, contact = create(api, "accounts", name="A"), create(api, "contacts", lastname="B")
-    single, children = f"contacts({contact})/parentcustomerid_account/$ref", f"accounts({account})/contact_customer_accounts"
-    to_account, to_contact = {"@odata.id": f"{api.root}accounts({account})"}, {"@odata.id": f"{api.root}contacts({contact})"}
+    single, children = (
+        f"contacts({contact})/parentcustomerid_account/$ref",
+        f"accounts({account})/contact_customer_accounts",
+    )
+    to_account, to_contact = (
+        {"@odata.id": f"{api.root}accounts({account})"},
+        {"@odata.id": f"{api.root}contacts({contact})"},
+    )
     assert api("PUT", single, to_account).status_code == 204
     assert read(api, single)["@odata.id"] == to_account["@odata.id"]
     assert api("DELETE", single).status_code == 204

@@ -118,7 +118,9 @@ def test_delete(api: SandboxSession) -> None:
 def test_delete_takes_children_along_removes_links_and_may_be_refused(api: SandboxSession) -> None:
     parent = create(api, "accounts", name="parent")
     child = create(api, "accounts", name="child", **{"parentaccountid@odata.bind": f"/accounts({parent})"})
-    contact = create(api, "contacts", lastname="Berg", **{"parentcustomerid_account@odata.bind": f"/accounts({parent})"})
+    contact = create(
+        api, "contacts", lastname="Berg", **{"parentcustomerid_account@odata.bind": f"/accounts({parent})"}
+    )
     krona = create(
         api, "transactioncurrencies", isocurrencycode="SEK", currencyname="Krona", currencysymbol="kr",
         currencyprecision=2, exchangerate=0.1,
@@ -149,7 +151,9 @@ def test_deep_insert_is_one_transaction(api: SandboxSession, sandbox: SandboxPro
         "contact_customer_accounts": [{"lastname": "Lie"}, {"lastname": "Moe"}],
     }
     assert api("POST", "accounts", body).status_code == 204
-    query = "accounts?$select=name&$expand=primarycontactid($select=fullname),contact_customer_accounts($select=lastname)"
+    query = (
+        "accounts?$select=name&$expand=primarycontactid($select=fullname),contact_customer_accounts($select=lastname)"
+    )
     row = read(api, query)["value"][0]
     assert row["primarycontactid"]["fullname"] == "Ada Berg"
     assert sorted(contact["lastname"] for contact in row["contact_customer_accounts"]) == ["Lie", "Moe"]

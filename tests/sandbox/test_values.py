@@ -93,7 +93,13 @@ def test_system_required_column(api: SandboxSession) -> None:
 
 
 def test_read_only_columns_are_ignored(api: SandboxSession) -> None:
-    body = {"name": "A", "createdon": "2000-01-01T00:00:00Z", "versionnumber": 1, "_ownerid_value": "x", "revenue_base": 5}
+    body = {
+        "name": "A",
+        "createdon": "2000-01-01T00:00:00Z",
+        "versionnumber": 1,
+        "_ownerid_value": "x",
+        "revenue_base": 5,
+    }
     identity = create(api, "accounts", **body)
     row = read(api, f"accounts({identity})")
     assert row["createdon"] > "2020"
@@ -147,7 +153,13 @@ def test_currency_rules(api: SandboxSession) -> None:
     assert read(api, f"transactioncurrencies({base})")["isocurrencycode"] == "NOK"
     assert error_of(api("DELETE", f"transactioncurrencies({base})"))[0] == 400
     assert error_of(api("PATCH", f"transactioncurrencies({base})", {"exchangerate": 2}))[0] == 400
-    twice = {"isocurrencycode": "NOK", "currencyname": "x", "currencysymbol": "x", "currencyprecision": 2, "exchangerate": 1}
+    twice = {
+        "isocurrencycode": "NOK",
+        "currencyname": "x",
+        "currencysymbol": "x",
+        "currencyprecision": 2,
+        "exchangerate": 1,
+    }
     assert error_of(api("POST", "transactioncurrencies", twice))[1] == "0x80048CF3"
     assert api("PATCH", f"transactioncurrencies({base})", {"isocurrencycode": "DKK"}).status_code == 204
     assert read(api, f"transactioncurrencies({base})")["isocurrencycode"] == "NOK"
