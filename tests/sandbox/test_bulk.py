@@ -75,9 +75,14 @@ def test_targets_must_say_their_type(api: SandboxSession) -> None:
     assert error_of(bulk(api, "accounts", "CreateMultiple", []))[0] == 400
 
 
-@pytest.mark.parametrize(("table", "entity_set", "offered"), [
-    ("account", "accounts", True), ("contact", "contacts", True), ("transactioncurrency", "transactioncurrencies", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("table", "entity_set", "offered"),
+    [
+        ("account", "accounts", True),
+        ("contact", "contacts", True),
+        ("transactioncurrency", "transactioncurrencies", False),
+    ],
+)
 @pytest.mark.parametrize("message", ["CreateMultiple", "UpdateMultiple", "UpsertMultiple"])
 def test_offered_messages_are_those_that_work(
     api: SandboxSession, table: str, entity_set: str, message: str, offered: bool

@@ -10,8 +10,14 @@ LOGICAL_NAME = "_parentcustomerid_value@Microsoft.Dynamics.CRM.lookuplogicalname
 
 @pytest.mark.parametrize(
     "form",
-    ["/accounts({id})", "accounts({id})", "{root}accounts({id})", "/accounts(accountnumber='D-1')", "/api/data/v9.2/accounts({id})"],
-)  # fmt: skip
+    [
+        "/accounts({id})",
+        "accounts({id})",
+        "{root}accounts({id})",
+        "/accounts(accountnumber='D-1')",
+        "/api/data/v9.2/accounts({id})",
+    ],
+)
 def test_bind_forms(api: SandboxSession, form: str) -> None:
     account = create(api, "accounts", name="A", accountnumber="D-1")
     address = form.format(id=account, root=api.root)
@@ -35,7 +41,8 @@ def test_one_branch_of_a_polymorphic_lookup_clears_the_other(api: SandboxSession
     row = read(api, f"contacts({contact})", 'odata.include-annotations="*"')
     assert (row["_parentcustomerid_value"], row[LOGICAL_NAME]) == (other, "contact")
     assert names(api, f"accounts({account})/contact_customer_accounts", "lastname") == []
-    query = "contacts?$select=lastname&$expand=parentcustomerid_account($select=name),parentcustomerid_contact($select=lastname)"
+    expand = "parentcustomerid_account($select=name),parentcustomerid_contact($select=lastname)"
+    query = f"contacts?$select=lastname&$expand={expand}"
     found = {row["lastname"]: row for row in read(api, query)["value"]}["C"]
     assert found["parentcustomerid_account"] is None
     assert found["parentcustomerid_contact"]["lastname"] == "B"

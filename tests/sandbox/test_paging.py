@@ -34,9 +34,18 @@ def test_pages_end_without_an_empty_page(seven: SandboxSession) -> None:
 
 @pytest.mark.parametrize(
     "order",
-    ["", "name", "name desc", "address1_city", "address1_city desc", "address1_city,name desc", "address1_city desc,name",
-     "primarycontactid/lastname desc,name", "numberofemployees,accountid"],
-)  # fmt: skip
+    [
+        "",
+        "name",
+        "name desc",
+        "address1_city",
+        "address1_city desc",
+        "address1_city,name desc",
+        "address1_city desc,name",
+        "primarycontactid/lastname desc,name",
+        "numberofemployees,accountid",
+    ],
+)
 def test_pages_together_are_the_whole_in_the_same_order(seven: SandboxSession, order: str) -> None:
     query = "accounts?$select=name" + (f"&$orderby={order}" if order else "")
     whole = [row["name"] for row in read(seven, query)["value"]]

@@ -60,7 +60,7 @@ def people(api: SandboxSession) -> SandboxSession:
         ("parentcustomerid_account/accountid ne null", "Ada Bo"),
         ("_parentcustomerid_value eq null", "Cy Di Eli"),
         ("createdon ge 2020-01-01 and createdon lt 2199-01-01T00:00:00Z", "Ada Bo Cy Di Eli"),
-        ("createdon gt 2199-01-01T00:00:00+02:00", ""),
+        ("createdon gt 2199-01-01T00:00:00%2B02:00", ""),
         ('Microsoft.Dynamics.CRM.In(PropertyName=\'lastname\',PropertyValues=["berg","Lie"])', "Ada Bo"),
         ("Microsoft.Dynamics.CRM.In(PropertyName='numberofchildren',PropertyValues=['1','3'])", "Ada Cy"),
         ("Microsoft.Dynamics.CRM.NotIn(PropertyName='numberofchildren',PropertyValues=[\"1\"])", "Bo Cy Di Eli"),

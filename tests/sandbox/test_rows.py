@@ -175,8 +175,10 @@ def test_rows_carry_who_and_when(api: SandboxSession) -> None:
 
 
 def test_impersonated_user_is_the_one_who_modified(api: SandboxSession) -> None:
-    other = create(api, "systemusers", firstname="Kari", lastname="Nordmann", internalemailaddress="k@x.example",
-                   **{"businessunitid@odata.bind": f"/businessunits({read(api, 'WhoAmI')['BusinessUnitId']})"})  # fmt: skip
+    bind = {"businessunitid@odata.bind": f"/businessunits({read(api, 'WhoAmI')['BusinessUnitId']})"}
+    other = create(
+        api, "systemusers", firstname="Kari", lastname="Nordmann", internalemailaddress="k@x.example", **bind
+    )
     identity = create(api, "accounts", name="A")
     api("PATCH", f"accounts({identity})", {"fax": "1"}, headers={"MSCRMCallerID": other})
     row = read(api, f"accounts({identity})?$select=_modifiedby_value", 'odata.include-annotations="*"')
