@@ -29,6 +29,8 @@ class Stage:
         self.folder = folder
         self.port = port
         self.sandbox_address = ""
+        self.is_starting = False
+        """Whether a program is between being started and being known, when an interruption would lose it."""
         self._running: dict[str, ManagedProcess] = {}
 
     @property
@@ -86,7 +88,11 @@ class Stage:
 
     def _start(self, name: str, command: list[str]) -> None:
         env = os.environ | {"LOG_LEVEL": "INFO"}
-        self._running[name] = ManagedProcess.start(command, env=env, log=self._log(name))
+        self.is_starting = True
+        try:
+            self._running[name] = ManagedProcess.start(command, env=env, log=self._log(name))
+        finally:
+            self.is_starting = False
 
     def _wait_for(self, name: str, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_TIMEOUT

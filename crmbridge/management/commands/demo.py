@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +20,9 @@ from crmbridge.demo.stage import Stage, StageError, free_port
 from crmbridge.demo.story import Story
 from sync.queue import WorkFailedError
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# The last is our own timer's.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+HEARD_AFTER = 0.3
 
 
 class Command(BaseCommand):
@@ -52,15 +54,20 @@ class Command(BaseCommand):
                 tell_where_to_look(stage, story)
                 if not once:
                     story.heading("Everything keeps running until you press Ctrl-C.")
-                    stage.watch()
+                    _stay(stage)
         except (StageError, WorkFailedError, TimeoutError) as error:
             raise CommandError(str(error)) from error
         except CRMBridgeError as error:
             raise CommandError(f"{error} {error.technical}") from error
         except KeyboardInterrupt:
-            story.heading("Stopped.")
-            sys.exit(130 if once else 0)
+            raise CommandError("The demo was interrupted.", returncode=130) from None
         sys.exit(0 if agrees else 1)
+
+
+def _stay(stage: Stage) -> None:
+    """Leave everything running until somebody says stop."""
+    with suppress(KeyboardInterrupt):
+        stage.watch()
 
 
 def _start_over(folder: Path, port: int, *, keep: bool) -> None:
@@ -80,15 +87,21 @@ def _start_over(folder: Path, port: int, *, keep: bool) -> None:
 def _stage(folder: Path) -> Iterator[Stage]:
     """A stage that is struck in any case: at the end, after an error, or when a signal says stop."""
     stage = Stage(folder, int(settings.SITE_ADDRESS.rpartition(":")[2]))
-    for number in STOP_SIGNALS:
-        signal.signal(number, _interrupt)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # Once more if this goes unheard: some libraries swallow every exception.
+        signal.setitimer(signal.ITIMER_REAL, HEARD_AFTER)
+        if not stage.is_starting:
+            raise KeyboardInterrupt
+
+    _on_stop_signals(interrupt)
     try:
         yield stage
     finally:
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        _on_stop_signals(signal.SIG_IGN)
         stage.strike()
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _on_stop_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, handler)
