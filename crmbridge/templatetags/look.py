@@ -10,12 +10,14 @@ from django.db import models
 from django.template.defaultfilters import date as date_text
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import localize
+from django.utils.formats import localize, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from sync.models import COUNTERS, SynchJob
+from coupling.models import Direction, TableMapping
+from sync.models import COUNTERS, JobState, SynchJob
 
 register = template.Library()
 
@@ -75,7 +77,7 @@ def shown(value: Any) -> str:
     if isinstance(value, date):
         return date_text(value, "SHORT_DATE_FORMAT")
     if isinstance(value, int | float | Decimal):
-        return str(localize(value))
+        return number_format(value, force_grouping=True)
     return str(value)
 
 
@@ -83,6 +85,14 @@ def shown(value: Any) -> str:
 def moment(value: datetime | None) -> str:
     """A point in time, to the minute, in the reader's time zone; a dash for never."""
     return timezone.localtime(value).strftime("%Y-%m-%d %H:%M") if value else NOTHING
+
+
+@register.filter
+def way(record: SynchJob | TableMapping) -> str:
+    """The direction of a job or mapping in the short words of the contract (S79, S80)."""
+    if record.direction == Direction.BOTH:
+        return str(Direction.BOTH.label)
+    return _("To Int. Table") if record.direction == Direction.TO_CRM else _("From Int. Table")
 
 
 @register.filter
@@ -98,7 +108,11 @@ def duration(job: SynchJob) -> str:
 
 @register.filter
 def result(job: SynchJob) -> str:
-    """The counters of a job that are not zero, in one line."""
+    """What a job did, in one line: the counters that are not zero, or why it failed."""
+    if job.state == JobState.RUNNING:
+        return _("%(count)s read so far") % {"count": localize(job.read)}
+    if job.state == JobState.FAILED:
+        return job.message_text
     counted = [(SynchJob._meta.get_field(name), getattr(job, name)) for name in COUNTERS]
-    parts = [f"{localize(number)} {field.verbose_name}" for field, number in counted if number]  # type: ignore[union-attr]
-    return ", ".join(parts) or _("nothing to do")
+    parts = [f"{field.verbose_name} {localize(number)}" for field, number in counted if number]  # type: ignore[union-attr]
+    return capfirst(", ".join(parts)) or _("Nothing to do")
