@@ -14,11 +14,9 @@ from coupling.read_only import ReadOnlyAdmin
 
 # Django's admin classes take type arguments only in their stubs.
 if TYPE_CHECKING:
-    MappingAdmin, FieldAdmin, OptionAdmin = (
-        admin.ModelAdmin[TableMapping],
-        admin.ModelAdmin[FieldMapping],
-        admin.ModelAdmin[OptionMapping],
-    )
+    MappingAdmin = admin.ModelAdmin[TableMapping]
+    FieldAdmin = admin.ModelAdmin[FieldMapping]
+    OptionAdmin = admin.ModelAdmin[OptionMapping]
     FieldInline = admin.TabularInline[FieldMapping, TableMapping]
     OptionInline = admin.TabularInline[OptionMapping, FieldMapping]
 else:

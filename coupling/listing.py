@@ -87,6 +87,16 @@ def erp_model(mapping: TableMapping) -> type[models.Model]:
     return apps.get_model(mapping.erp_table)
 
 
+def permissions_to_see(mapping: TableMapping) -> list[str]:
+    """What a user needs to see the mapping's list: the right to the ERP table and to couplings.
+
+    Raises:
+        LookupError: the ERP table is not installed.
+    """
+    options = erp_model(mapping)._meta
+    return ["coupling.view_coupling", f"{options.app_label}.view_{options.model_name}"]
+
+
 def table_field(model: type[models.Model], name: str) -> "models.Field[Any, Any] | None":
     """The column NAME of the model, or None where it has none."""
     return next((column for column in model._meta.concrete_fields if column.name == name), None)

@@ -17,7 +17,7 @@ from django.views.generic import TemplateView
 from coupling.comparison import compare, erp_record, is_coupled
 from coupling.crm_page import crm_page_address
 from coupling.explain import why_not_coupled
-from coupling.listing import FILTERS, RecordFilter, RecordListing, erp_model
+from coupling.listing import FILTERS, RecordFilter, RecordListing, erp_model, permissions_to_see
 from coupling.models import TableMapping
 
 
@@ -46,8 +46,7 @@ class MappedTableView(PermissionRequiredMixin, TemplateView):
 
     def get_permission_required(self) -> list[str]:
         """The view permissions of the ERP table and of couplings."""
-        options = erp_model(self.mapping)._meta
-        return ["coupling.view_coupling", f"{options.app_label}.view_{options.model_name}"]
+        return permissions_to_see(self.mapping)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The mapping and the title of its list, such as "Customer List"."""

@@ -32,7 +32,6 @@ class ApiKeyAdmin(ModelAdmin):
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__username")
-    autocomplete_fields = ("user",)
     actions = ("revoke",)
     told = ("prefix", "created_at", "last_used_at", "revoked_at")
 
@@ -63,9 +62,7 @@ class ApiKeyAdmin(ModelAdmin):
             "original": obj,
             "key": request.issued_key,  # type: ignore[attr-defined]
         }
-        response = TemplateResponse(request, "admin/crmbridge/apikey/issued.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/crmbridge/apikey/issued.html", context)
 
     @admin.action(description=_("Revoke the selected keys"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

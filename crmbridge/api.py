@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.decorators import login_required
 from django.urls import URLPattern, URLResolver, path
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -24,7 +25,7 @@ class SwaggerView(SpectacularSwaggerSplitView):
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The page, or its script."""
-        response: Response = super().get(request, *args, **kwargs)
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]  # the library's
         response[HEADER] = policy(getattr(request, "csp_nonce", ""), inline_styles=True)
         return response
 
@@ -46,7 +47,7 @@ def schema_urls() -> list[URLPattern | URLResolver]:
     """The schema and its Swagger page."""
     return [
         path("schema/", SpectacularAPIView.as_view(), name="schema"),
-        path("docs/", SwaggerView.as_view(url_name="api:schema"), name="docs"),
+        path("docs/", login_required(SwaggerView.as_view(url_name="api:schema")), name="docs"),
     ]
 
 

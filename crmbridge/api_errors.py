@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -13,9 +14,8 @@ def clear_errors(error: Exception, context: dict[str, Any]) -> Response | None:
     if response is None:
         return None
     if isinstance(error, ValidationError):
-        detail = "Some values were refused; see `fields`." if isinstance(response.data, dict) else "Refused."
-        response.data = {"detail": detail, "code": "invalid", "fields": response.data}
+        response.data = {"detail": _("Some values were refused."), "code": "invalid", "fields": response.data}
     else:
-        response.data = {"detail": response.data["detail"], "code": getattr(error, "default_code", "error")}
-        response.data["code"] = getattr(getattr(error, "detail", None), "code", response.data["code"])
+        detail = response.data["detail"]
+        response.data = {"detail": detail, "code": detail.code}
     return response

@@ -2,12 +2,14 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class CrmbridgeConfig(AppConfig):
     """The project as an app: its API keys, templates and commands."""
 
     name = "crmbridge"
+    verbose_name = _("Access")
     default_auto_field = "django.db.models.BigAutoField"
 
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.text import capfirst
 
 from connection.models import CRMConnection
-from coupling.listing import erp_model, slug_of
+from coupling.listing import erp_model, permissions_to_see, slug_of
 from coupling.models import Direction, TableMapping
 
 THEMES: Final = ("auto", "light", "dark")
@@ -46,24 +47,23 @@ def theme_of(request: HttpRequest) -> str:
 
 def table_links(request: HttpRequest) -> list[TableLink]:
     """The lists of enabled mappings that the user may see: first what is worked on from both sides."""
-    if not request.user.has_perm("coupling.view_coupling"):
-        return []
     mappings = sorted(TableMapping.objects.filter(is_enabled=True).order_by("pk"), key=_is_one_way)
-    return [link for mapping in mappings if (link := _link(mapping, request))]
+    return [link for mapping in mappings if (link := table_link(mapping, request.user))]
 
 
-def _is_one_way(mapping: TableMapping) -> bool:
-    return mapping.direction != Direction.BOTH
-
-
-def _link(mapping: TableMapping, request: HttpRequest) -> TableLink | None:
+def table_link(mapping: TableMapping, user: User | AnonymousUser) -> TableLink | None:
+    """The way to the mapping's list; None where the table is not installed, or the user may not see it."""
     try:
         options = erp_model(mapping)._meta
     except LookupError:
         return None
-    if not request.user.has_perm(f"{options.app_label}.view_{options.model_name}"):
+    if not user.has_perms(permissions_to_see(mapping)):
         return None
     return TableLink(capfirst(str(options.verbose_name_plural)), reverse("coupling:records", args=[slug_of(mapping)]))
+
+
+def _is_one_way(mapping: TableMapping) -> bool:
+    return mapping.direction != Direction.BOTH
 
 
 def is_sandbox(connection: CRMConnection | None) -> bool:

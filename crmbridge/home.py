@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Count, Max, Model, Q, QuerySet
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Count, Max, Q, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from coupling.listing import erp_model, slug_of
+from coupling.listing import erp_model
 from coupling.models import Coupling, CouplingState, TableMapping
+from crmbridge.context import TableLink, table_link
 from sync.models import Conflict, JobState, SynchError, SynchJob, Waiting
 
 COUNTED_TABLES: Final = ("CUSTOMER", "CONTACT")
@@ -39,7 +40,7 @@ class MappingLine:
     """How one table mapping stands."""
 
     mapping: TableMapping
-    slug: str
+    link: TableLink | None
     coupled: int
     last_job: SynchJob | None
     last_success: datetime | None
@@ -50,7 +51,7 @@ class MappingLine:
 
 def cues(lines: Sequence[MappingLine]) -> list[Cue]:
     """The numbers above the mappings, of which the troubles lead to their lists."""
-    counted = [_records_cue(line.mapping) for line in lines if line.mapping.name in COUNTED_TABLES]
+    counted = [_records_cue(line) for line in lines if line.mapping.name in COUNTED_TABLES]
     running = SynchJob.objects.filter(state=JobState.RUNNING).count()
     jobs = reverse("sync:jobs")
     return [
@@ -63,8 +64,8 @@ def cues(lines: Sequence[MappingLine]) -> list[Cue]:
     ]
 
 
-def mapping_lines() -> list[MappingLine]:
-    """A line for every enabled mapping."""
+def mapping_lines(user: User | AnonymousUser) -> list[MappingLine]:
+    """A line for every enabled mapping; with a link to the lists that the user may see."""
     mappings = TableMapping.objects.filter(is_enabled=True)
     open_only = Q(resolved_at=None)
     coupled = _counts(Coupling.objects.filter(state=CouplingState.COUPLED), "mapping")
@@ -75,7 +76,7 @@ def mapping_lines() -> list[MappingLine]:
     return [
         MappingLine(
             mapping,
-            slug_of(mapping),
+            table_link(mapping, user),
             coupled.get(mapping.pk, 0),
             last_jobs.get(mapping.pk),
             successes.get(mapping.pk),
@@ -96,19 +97,16 @@ def _runs() -> tuple[dict[int, datetime | None], dict[int, SynchJob]]:
     """By mapping: when it last succeeded, and its latest job."""
     finished = Max("finished_at", filter=Q(state=JobState.FINISHED))
     # The model's own order would add its column to the grouping.
-    rows = list(SynchJob.objects.order_by().values_list("mapping").annotate(finished, Max("pk")))
-    jobs = {job.mapping_id: job for job in SynchJob.objects.filter(pk__in=[row[2] for row in rows])}
-    return {row[0]: row[1] for row in rows}, jobs
+    rows = list(SynchJob.objects.order_by().values("mapping_id").annotate(succeeded=finished, latest=Max("pk")))
+    jobs = {job.mapping_id: job for job in SynchJob.objects.filter(pk__in=[row["latest"] for row in rows])}
+    return {row["mapping_id"]: row["succeeded"] for row in rows}, jobs
 
 
 def _counts(rows: QuerySet[Any], group: str) -> dict[int, int]:
-    return dict(rows.order_by().values_list(group).annotate(Count("pk")))
+    return dict(rows.order_by().values_list(group).annotate(number=Count("pk")))
 
 
-def _records_cue(mapping: TableMapping) -> Cue | None:
-    try:
-        model: type[Model] = erp_model(mapping)
-    except LookupError:
+def _records_cue(line: MappingLine) -> Cue | None:
+    if line.link is None:
         return None
-    caption = capfirst(str(model._meta.verbose_name_plural))
-    return Cue(caption, model._default_manager.count(), reverse("coupling:records", args=[slug_of(mapping)]))
+    return Cue(line.link.label, erp_model(line.mapping)._default_manager.count(), line.link.address)

@@ -188,7 +188,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "crmbridge",
-    "DESCRIPTION": "What crmbridge synchronizes, and how it went. Errors carry `detail` for people and `code` for programs.",
+    "DESCRIPTION": "What is synchronized, and how it went. Errors carry `detail` for people and `code` for programs.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],

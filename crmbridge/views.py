@@ -34,7 +34,7 @@ class HomeView(TemplateView):
         context = super().get_context_data(**kwargs) | {"connection": CRMConnection.current()}
         if not self.request.user.has_perm("sync.view_synchjob"):
             return context
-        lines = home.mapping_lines()
+        lines = home.mapping_lines(self.request.user)
         jobs = list(home.recent_jobs())
         return context | {
             "cues": home.cues(lines),

@@ -10,8 +10,8 @@ from sync.models import COUNTERS, Change, Conflict, SynchError, SynchJob, SynchS
 class SynchJobAdmin(ReadOnlyAdmin):
     """Runs and their counters (I12)."""
 
-    list_display = ("started_at", "mapping", "direction", "state", "is_full", "read", *COUNTERS)
-    list_filter = ("state", "mapping", "direction", "is_full")
+    list_display = ("started_at", "mapping", "direction", "state", "read", *COUNTERS)
+    list_filter = ("state", "mapping", "direction")
     list_select_related = ("mapping",)
     date_hierarchy = "started_at"
 

@@ -13,9 +13,11 @@ from sync.models import Side, SynchError
 
 def failed_ids(mapping: TableMapping) -> QuerySet[Any, UUID]:
     """The ERP ids of the mapping's records with an open error, on whichever side it turned up."""
-    failed = SynchError.objects.filter(mapping=mapping, resolved_at=None)
+    # Databases refuse an order inside a union.
+    failed = SynchError.objects.filter(mapping=mapping, resolved_at=None).order_by()
     on_crm_side = failed.filter(side=Side.CRM).values("record_id")
-    coupled = Coupling.objects.filter(mapping=mapping, crm_id__in=on_crm_side).values_list("erp_id", flat=True)
+    couplings = Coupling.objects.filter(mapping=mapping, crm_id__in=on_crm_side).order_by()
+    coupled = couplings.values_list("erp_id", flat=True)
     return failed.filter(side=Side.ERP).values_list("record_id", flat=True).union(coupled)
 
 

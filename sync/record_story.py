@@ -49,8 +49,9 @@ class RecordStory:
     @cached_property
     def jobs(self) -> list[SynchJob]:
         """The **Synchronization Log**: the latest runs that wrote, or failed to write, this record."""
-        touched = {change.job_id for change in self.changes} | {error.job_id for error in self.errors}
-        return list(SynchJob.objects.filter(pk__in=touched - {None}).select_related("mapping"))
+        touched = [change.job_id for change in self.changes] + [error.job_id for error in self.errors]
+        jobs = SynchJob.objects.filter(pk__in=[job for job in touched if job is not None])
+        return list(jobs.select_related("mapping"))
 
     @property
     def is_quiet(self) -> bool:

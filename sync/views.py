@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from django.views.generic import DetailView, ListView
 
 from connection.errors import Recovery
-from connection.errors import Recovery
 from coupling.models import TableMapping
 from coupling.views import MappedTableView
 from sync.models import COUNTERS, Conflict, JobState, SynchError, SynchJob
@@ -19,12 +18,10 @@ PAGE_SIZE = 50
 
 # Django's generic views take type arguments only in their stubs.
 if TYPE_CHECKING:
-    JobList, JobDetail, ErrorList, ConflictList = (
-        ListView[SynchJob],
-        DetailView[SynchJob],
-        ListView[SynchError],
-        ListView[Conflict],
-    )
+    JobList = ListView[SynchJob]
+    JobDetail = DetailView[SynchJob]
+    ErrorList = ListView[SynchError]
+    ConflictList = ListView[Conflict]
 else:
     JobList = ErrorList = ConflictList = ListView
     JobDetail = DetailView
@@ -126,12 +123,11 @@ def _narrowed(
     view: "ListView[Any]", rows: QuerySet[Any], choices: dict[str, list[str]], *, mapping: str = "mapping__name"
 ) -> QuerySet[Any]:
     """ROWS by the choices in the query string; what is no choice is passed over."""
+    asked = view.request.GET
     for name, values in choices.items():
-        if (value := view.request.GET.get(name)) in values:
-            rows = rows.filter(**{name: value})
-    if name := view.request.GET.get("mapping"):
-        rows = rows.filter(**{mapping: name})
-    return rows
+        if asked.get(name) in values:
+            rows = rows.filter(**{name: asked[name]})
+    return rows.filter(**{mapping: asked["mapping"]}) if asked.get("mapping") else rows
 
 
 def _mapping_names() -> list[str]:

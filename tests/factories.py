@@ -4,9 +4,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import factory
-from django.contrib.auth.models import Permission, User
 from django.utils import timezone
+from factory import declarations
 from factory.django import DjangoModelFactory
 
 from connection.errors import Recovery
@@ -14,24 +13,10 @@ from connection.models import CRMConnection
 from coupling.models import Coupling, Direction, FieldMapping, TableMapping
 from sync.models import Change, Conflict, JobState, Side, SynchError, SynchJob, Waiting
 
-PASSWORD = "correct horse battery staple"
-
-
-class UserFactory(DjangoModelFactory[User]):
-    """A user with the password above; `permissions=["app.codename", …]` grants those."""
-
-    class Meta:
-        model = User
-        skip_postgeneration_save = True
-
-    username = factory.Sequence(lambda number: f"user{number}")
-    password = factory.django.Password(PASSWORD)
-
-    @factory.post_generation
-    def permissions(self, create: bool, names: list[str] | None, **kwargs: Any) -> None:
-        for name in names or []:
-            app, codename = name.split(".")
-            self.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+# factory-boy carries no type hints for what is used of it here.
+LazyFunction: Any = declarations.LazyFunction
+SelfAttribute: Any = declarations.SelfAttribute
+SubFactory: Any = declarations.SubFactory
 
 
 class ConnectionFactory(DjangoModelFactory[CRMConnection]):
@@ -47,7 +32,7 @@ class ConnectionFactory(DjangoModelFactory[CRMConnection]):
     is_enabled = True
     organization_name = "Contoso AS"
     version = "9.2.24094.182"
-    last_tested_at = factory.LazyFunction(timezone.now)
+    last_tested_at = LazyFunction(timezone.now)
 
 
 class TableMappingFactory(DjangoModelFactory[TableMapping]):
@@ -69,8 +54,9 @@ class FieldMappingFactory(DjangoModelFactory[FieldMapping]):
 
     class Meta:
         model = FieldMapping
+        django_get_or_create = ("mapping", "crm_column")
 
-    mapping = factory.SubFactory(TableMappingFactory)
+    mapping = SubFactory(TableMappingFactory)
     erp_field = "name"
     crm_column = "name"
 
@@ -81,10 +67,10 @@ class CouplingFactory(DjangoModelFactory[Coupling]):
     class Meta:
         model = Coupling
 
-    mapping = factory.SubFactory(TableMappingFactory)
-    erp_id = factory.LazyFunction(uuid4)
-    crm_id = factory.LazyFunction(uuid4)
-    synchronized_at = factory.LazyFunction(timezone.now)
+    mapping = SubFactory(TableMappingFactory)
+    erp_id = LazyFunction(uuid4)
+    crm_id = LazyFunction(uuid4)
+    synchronized_at = LazyFunction(timezone.now)
 
 
 class SynchJobFactory(DjangoModelFactory[SynchJob]):
@@ -93,11 +79,11 @@ class SynchJobFactory(DjangoModelFactory[SynchJob]):
     class Meta:
         model = SynchJob
 
-    mapping = factory.SubFactory(TableMappingFactory)
+    mapping = SubFactory(TableMappingFactory)
     direction = Direction.TO_CRM
     state = JobState.FINISHED
-    started_at = factory.LazyFunction(lambda: timezone.now() - timedelta(minutes=2))
-    finished_at = factory.LazyFunction(timezone.now)
+    started_at = LazyFunction(lambda: timezone.now() - timedelta(minutes=2))
+    finished_at = LazyFunction(timezone.now)
 
 
 class SynchErrorFactory(DjangoModelFactory[SynchError]):
@@ -106,16 +92,16 @@ class SynchErrorFactory(DjangoModelFactory[SynchError]):
     class Meta:
         model = SynchError
 
-    mapping = factory.SubFactory(TableMappingFactory)
+    mapping = SubFactory(TableMappingFactory)
     side = Side.ERP
-    record_id = factory.LazyFunction(uuid4)
+    record_id = LazyFunction(uuid4)
     record_name = "C00001"
     kind = Recovery.FIX_RECORD
     code = "0x80040333"
-    text = factory.LazyFunction(lambda: {"en": "The email is too long.", "nb": "E-postadressen er for lang."})
-    fix = factory.LazyFunction(lambda: {"en": "Shorten it.", "nb": "Kort den ned."})
+    text = LazyFunction(lambda: {"en": "The email is too long.", "nb": "E-postadressen er for lang."})
+    fix = LazyFunction(lambda: {"en": "Shorten it.", "nb": "Kort den ned."})
     technical = "A validation error occurred. The length of 'emailaddress1' exceeded 100."
-    job = factory.SubFactory(SynchJobFactory, mapping=factory.SelfAttribute("..mapping"), read=1, failed=1)
+    job = SubFactory(SynchJobFactory, mapping=SelfAttribute("..mapping"), read=1, failed=1)
 
 
 class WaitingFactory(DjangoModelFactory[Waiting]):
@@ -124,11 +110,11 @@ class WaitingFactory(DjangoModelFactory[Waiting]):
     class Meta:
         model = Waiting
 
-    mapping = factory.SubFactory(TableMappingFactory)
+    mapping = SubFactory(TableMappingFactory)
     side = Side.ERP
-    record_id = factory.LazyFunction(uuid4)
+    record_id = LazyFunction(uuid4)
     record_name = "C00002"
-    waits_for = factory.SubFactory(
+    waits_for = SubFactory(
         TableMappingFactory,
         name="CURRENCY",
         erp_table="financials.Currency",
@@ -145,13 +131,13 @@ class ConflictFactory(DjangoModelFactory[Conflict]):
     class Meta:
         model = Conflict
 
-    coupling = factory.SubFactory(CouplingFactory)
-    field = factory.SubFactory(FieldMappingFactory, mapping=factory.SelfAttribute("..coupling.mapping"))
+    coupling = SubFactory(CouplingFactory)
+    field = SubFactory(FieldMappingFactory, mapping=SelfAttribute("..coupling.mapping"))
     record_name = "C00003"
     base = "Berglunds"
     erp_value = "Berglunds snabbköp"
     crm_value = "Berglunds AB"
-    job = factory.SubFactory(SynchJobFactory, mapping=factory.SelfAttribute("..coupling.mapping"))
+    job = SubFactory(SynchJobFactory, mapping=SelfAttribute("..coupling.mapping"))
 
 
 class ChangeFactory(DjangoModelFactory[Change]):
@@ -160,7 +146,7 @@ class ChangeFactory(DjangoModelFactory[Change]):
     class Meta:
         model = Change
 
-    coupling = factory.SubFactory(CouplingFactory)
-    job = factory.SubFactory(SynchJobFactory, mapping=factory.SelfAttribute("..coupling.mapping"))
+    coupling = SubFactory(CouplingFactory)
+    job = SubFactory(SynchJobFactory, mapping=SelfAttribute("..coupling.mapping"))
     side = Side.CRM
-    fields = factory.LazyFunction(lambda: {"telephone1": ["+47 22 00 00 00", "+47 22 11 11 11"]})
+    fields = LazyFunction(lambda: {"telephone1": ["+47 22 00 00 00", "+47 22 11 11 11"]})

@@ -1,0 +1,72 @@
+"""Django admin: every table is there, and nothing that the engine stands on can be edited."""
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import Client
+
+from crmbridge.models import ApiKey
+from tests.factories import ChangeFactory, ConflictFactory, FieldMappingFactory, SynchErrorFactory, WaitingFactory
+
+pytestmark = pytest.mark.django_db
+READ_ONLY = {"Coupling", "SynchJob", "SynchError", "Conflict", "Change", "Waiting", "SynchState"}
+
+
+@pytest.fixture
+def desk(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def test_every_table_has_its_page(desk: Client) -> None:
+    SynchErrorFactory.create()
+    ConflictFactory.create()
+    WaitingFactory.create()
+    ChangeFactory.create()
+    for model in admin.site._registry:
+        options = model._meta
+        assert desk.get(f"/admin/{options.app_label}/{options.model_name}/").status_code == 200, options.label
+
+
+def test_what_the_engine_stands_on_is_read_only(desk: Client) -> None:
+    ours = {model.__name__: model for model in admin.site._registry if model._meta.app_label in ("coupling", "sync")}
+    assert {"TableMapping", "FieldMapping", "OptionMapping"} | READ_ONLY == set(ours)
+    for name in READ_ONLY:
+        options = ours[name]._meta
+        assert desk.get(f"/admin/{options.app_label}/{options.model_name}/add/").status_code == 403, name
+
+
+def test_a_mapping_is_changed_with_its_fields(desk: Client) -> None:
+    field = FieldMappingFactory.create()
+    page = desk.get(f"/admin/coupling/tablemapping/{field.mapping.pk}/change/").content.decode()
+    assert 'name="fields-0-crm_column" value="name"' in page
+    assert desk.get(f"/admin/coupling/fieldmapping/{field.pk}/change/").status_code == 200
+
+
+def test_the_task_queue_cannot_be_told_to_run_code(desk: Client) -> None:
+    assert not [model for model in admin.site._registry if model._meta.app_label == "django_q"]
+    assert desk.get("/admin/django_q/schedule/add/").status_code == 404
+
+
+def test_the_admin_has_the_products_name_and_languages(desk: Client) -> None:
+    page = desk.get("/admin/").content.decode()
+    assert "crmbridge administration" in page
+    assert 'value="nb"' in page
+
+
+def test_an_api_key_is_shown_once_and_revoked_for_good(desk: Client, alice: User, bob: User) -> None:
+    form = {"name": "web shop", "user": bob.pk, "expires_at_0": "", "expires_at_1": ""}
+    answer = desk.post("/admin/crmbridge/apikey/add/", form)
+    found = re.search(r"Api-Key ([0-9a-f]{8}\.[\w-]{43})", answer.content.decode())
+    assert found
+    assert "no-store" in answer["Cache-Control"]
+    key = ApiKey.standing_for(found[1])
+    assert key is not None
+    assert key.user == bob
+    for address in ("/admin/crmbridge/apikey/", f"/admin/crmbridge/apikey/{key.pk}/change/"):
+        assert found[1].partition(".")[2] not in desk.get(address).content.decode()
+    desk.post("/admin/crmbridge/apikey/", {"action": "revoke", "_selected_action": [key.pk]})
+    assert ApiKey.standing_for(found[1]) is None
+    assert desk.get(f"/admin/crmbridge/apikey/{key.pk}/delete/").status_code == 403

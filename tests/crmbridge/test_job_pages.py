@@ -1,0 +1,86 @@
+"""Pages of jobs, errors and conflicts."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from coupling.models import Direction
+from sync.models import JobState
+from tests.factories import ChangeFactory, ConflictFactory, SynchErrorFactory, SynchJobFactory, TableMappingFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def test_jobs_are_narrowed_by_state_and_mapping(desk: Client) -> None:
+    mapping = TableMappingFactory.create(name="CONTACT", erp_table="financials.Contact", crm_table="contact")
+    running = SynchJobFactory.create(state=JobState.RUNNING, finished_at=None)
+    other = SynchJobFactory.create(mapping=mapping)
+    assert list(desk.get("/jobs/?state=running").context["object_list"]) == [running]
+    assert list(desk.get("/jobs/?mapping=CONTACT").context["object_list"]) == [other]
+    assert list(desk.get("/jobs/?state=nonsense").context["object_list"]) == [other, running]
+
+
+def test_s79_s80_a_job_shows_its_result_for_its_direction(desk: Client) -> None:
+    SynchJobFactory.create(direction=Direction.TO_CRM)
+    SynchJobFactory.create(direction=Direction.FROM_CRM)
+    text = desk.get("/jobs/").content.decode()
+    assert "To Int. Table" in text
+    assert "From Int. Table" in text
+
+
+def test_a_job_shows_counters_errors_and_what_it_wrote(desk: Client) -> None:
+    job = SynchJobFactory.create(read=1, failed=1)
+    SynchErrorFactory.create(job=job)
+    ChangeFactory.create(job=job)
+    answer = desk.get(f"/jobs/{job.pk}/")
+    text = answer.content.decode()
+    assert ("failed", 1) in [(field.name, number) for field, number in answer.context["counters"]]
+    assert "The email is too long." in text
+    assert "+47 22 11 11 11" in text
+
+
+def test_errors_are_narrowed_and_lead_to_their_record(desk: Client) -> None:
+    error = SynchErrorFactory.create()
+    text = desk.get("/errors/?kind=fix_record").content.decode()
+    assert f"/tables/customer/{error.record_id}/" in text
+    assert "No error matches" in desk.get("/errors/?kind=bug").content.decode()
+
+
+def test_error_texts_follow_the_readers_language(desk: Client) -> None:
+    SynchErrorFactory.create()
+    desk.post("/language/", {"language": "nb"})
+    assert "E-postadressen er for lang." in desk.get("/errors/").content.decode()
+
+
+def test_conflicts_show_base_ours_and_theirs(desk: Client) -> None:
+    ConflictFactory.create()
+    text = desk.get("/conflicts/").content.decode()
+    for value in ("Berglunds</td>", "Berglunds snabbköp</td>", "Berglunds AB</td>"):
+        assert value in text
+
+
+def test_empty_lists_say_that_all_is_well(desk: Client) -> None:
+    assert "No open errors" in desk.get("/errors/").content.decode()
+    assert "No open conflicts" in desk.get("/conflicts/").content.decode()
+    assert "Nothing has been synchronized yet" in desk.get("/jobs/").content.decode()
+
+
+@pytest.mark.parametrize("address", ["/jobs/", "/errors/", "/conflicts/"])
+def test_i9_lists_cost_the_same_with_more_lines(
+    desk: Client, address: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    SynchErrorFactory.create()
+    ConflictFactory.create()
+    with django_assert_num_queries(7) as few:
+        desk.get(address)
+    SynchErrorFactory.create_batch(5)
+    ConflictFactory.create_batch(5)
+    with django_assert_num_queries(len(few)):
+        desk.get(address)
