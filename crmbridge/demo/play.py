@@ -44,9 +44,9 @@ def play(stage: Stage, story: Story, customers: int) -> bool:
     return not problems
 
 
-def tell_where_to_look(stage: Stage, story: Story) -> None:
+def tell_where_to_look(stage: Stage, story: Story, *, stays: bool) -> None:
     """Give the users, their one-time passwords, and the addresses to open."""
-    story.heading("Look around")
+    story.heading("Look around" if stays else "Where to look, when it is started without --once")
     users = {f"Sign in as {name}": password for name, password in create_users().items()}
     story.facts(_addresses(stage) | users)
 

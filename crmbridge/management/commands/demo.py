@@ -51,7 +51,7 @@ class Command(BaseCommand):
         try:
             with _stage(Path(os.environ[IN_DEMO])) as stage:
                 agrees = play(stage, story, customers)
-                tell_where_to_look(stage, story)
+                tell_where_to_look(stage, story, stays=not once)
                 if not once:
                     story.heading("Everything keeps running until you press Ctrl-C.")
                     _stay(stage)
