@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
-from sandbox.errors import bad_request
+from sandbox.errors import bad_request, not_implemented
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,9 @@ def parse_options(parameters: Mapping[str, str]) -> Options:
     for refused in ("$skip", "$search", "$format"):
         if refused in parameters:
             raise bad_request(f"The query option '{refused}' is not supported.")
+    for lacking in ("fetchXml", "sql", "savedQuery", "userQuery"):
+        if lacking in parameters:
+            raise not_implemented(f"the query option '{lacking}'")
     aliases = {name: value for name, value in parameters.items() if name.startswith("@")}
     orderby = parameters.get("$orderby", "")
     if orderby.startswith("@"):
