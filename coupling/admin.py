@@ -109,5 +109,4 @@ class CouplingAdmin(ReadOnlyAdmin):
     list_filter = ("mapping", "state")
     list_select_related = ("mapping",)
     search_fields = ("=erp_id", "=crm_id")
-    search_help_text = _("A whole ERP id or CRM id")
     show_full_result_count = False
