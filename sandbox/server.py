@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers import gthread
 
 from sandbox.certificates import Certificates, load_certificates
 from sandbox.details import Credentials, details, load_credentials, write_details
@@ -18,6 +19,8 @@ from sandbox.store.database import Store
 from sandbox.wsgi import Door
 
 THREADS = 24
+# How long a stopping worker waits for requests on idle kept-alive connections; every client here can come again.
+gthread.STOP_KEEPALIVE_LINGER = 0.1
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotated

@@ -37,7 +37,7 @@ def test_rows_credentials_tokens_keys_and_deltas_survive_a_restart(own: SandboxP
     link = read(api, "accounts?$select=name", "odata.track-changes")["@odata.deltaLink"]
     version = read(api, "accounts")["value"][0]["versionnumber"]
     first = own.details
-    assert own.stop() < 2
+    assert own.stop() < 4  # one second on a machine at rest
     own.port = int(first["address"].rpartition(":")[2])
     assert own.start().details == first
     assert names(api, "accounts") == ["before"]
