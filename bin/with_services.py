@@ -3,8 +3,8 @@
 
 Those that DATABASE_URL and REDIS_URL name are used, else those that answer on their standard local ports, else private
 ones are started from installed programs and stopped afterwards. Missing Debian packages are installed where we are root
-and there is apt; otherwise the script names what is missing and exits with 2. The command sees DATABASE_URL, with a
-database name of its own that exists only while the tests run, and REDIS_URL, with an empty database of its own.
+and there is apt; otherwise the script names what is missing and exits with 2. The command sees DATABASE_URL and
+REDIS_URL, each with an empty database of its own on that server, which is gone afterwards.
 """
 
 import os
@@ -24,6 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import redis
+from psycopg.sql import SQL, Identifier
 
 POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
 REDIS = "redis://127.0.0.1:6379/0"
@@ -44,7 +45,8 @@ def main(command: Sequence[str]) -> int:
         postgres = postgres or services.enter_context(_private_postgres())
         broker = services.enter_context(_own_redis_database(broker or services.enter_context(_private_redis())))
         _say(f"PostgreSQL: {_place(postgres)}   Redis: {_place(broker)}")
-        env = os.environ | {"DATABASE_URL": _own_database(postgres), "REDIS_URL": broker}
+        database = services.enter_context(_own_database(postgres))
+        env = os.environ | {"DATABASE_URL": database, "REDIS_URL": broker}
         return subprocess.run(command, env=env, check=False).returncode
 
 
@@ -188,10 +190,18 @@ def _redis_answers(url: str) -> bool:
         return False
 
 
-def _own_database(url: str) -> str:
-    """The address with a name that no other run uses; the tests create `test_<name>` and drop it."""
+@contextmanager
+def _own_database(url: str) -> Iterator[str]:
+    """A new database on the server, dropped afterwards."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{parts.path.strip('/')}_{os.getpid()}"))
+    name = f"{parts.path.strip('/')}_{os.getpid()}"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    try:
+        yield urlunsplit(parts._replace(path=f"/{name}"))
+    finally:
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
 
 
 @contextmanager

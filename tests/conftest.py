@@ -18,6 +18,8 @@ SEEN_APPS = ("connection", "coupling", "financials", "sync")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Static files come from their sources here; nobody collects them first.
+    config.addinivalue_line("filterwarnings", "ignore:No directory at:UserWarning")
     config.addinivalue_line("markers", "any_database: runs on SQLite only, since no database can change its outcome")
 
 
