@@ -39,8 +39,10 @@ class JobListView(PermissionRequiredMixin, JobList):
         return _narrowed(self, SynchJob.objects.select_related("mapping"), {"state": JobState.values})
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The jobs with the choices to narrow them."""
-        return super().get_context_data(**kwargs) | {"states": JobState.choices, "mappings": _mapping_names()}
+        """The jobs with the choices to narrow them; while one of them runs, the list keeps itself up to date (S81)."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        is_running = any(job.state == JobState.RUNNING for job in context["object_list"])
+        return context | {"states": JobState.choices, "mappings": _mapping_names(), "is_running": is_running}
 
 
 class JobView(PermissionRequiredMixin, JobDetail):

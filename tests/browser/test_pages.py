@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from coupling.models import Coupling, TableMapping
 from financials.factories import CustomerFactory
 from financials.models import Customer
+from sync.models import JobState, SynchJob
 from tests.factories import (
     ChangeFactory,
     ConflictFactory,
@@ -124,6 +125,15 @@ def test_from_home_to_a_customer_and_what_happened_to_it(story: Coupling, signed
     expect(signed_in.get_by_role("heading", name="Synchronization Log")).to_be_visible()
     expect(signed_in.get_by_text("The email is too long.")).to_be_visible()
     expect(signed_in.get_by_role("link", name="Open in CRM")).to_have_attribute("target", "_blank")
+
+
+def test_s81_a_running_job_is_followed_without_reloading(signed_in: Page, address: str, story: Coupling) -> None:
+    job = SynchJobFactory.create(mapping=story.mapping, state=JobState.RUNNING, finished_at=None, read=7)
+    signed_in.goto(f"{address}/jobs/{job.pk}/")
+    expect(signed_in.get_by_text("In Process")).to_be_visible()
+    SynchJob.objects.filter(pk=job.pk).update(state=JobState.FINISHED, read=1234)
+    expect(signed_in.get_by_text("Finished")).to_be_visible()
+    expect(signed_in.get_by_text("1,234")).to_be_visible()
 
 
 def test_the_record_page_links_to_the_story_without_javascript(signed_in: Page, address: str, story: Coupling) -> None:

@@ -92,3 +92,11 @@ def test_a_fault_says_so_without_its_reason(client: Client, alice: User, setting
     assert answer.status_code == 500
     assert "Something went wrong inside crmbridge" in answer.content.decode()
     assert "RuntimeError" not in answer.content.decode()
+
+
+def test_a_forged_or_stale_form_is_refused_in_plain_words(bob: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(bob)
+    answer = client.post("/sign-out/")
+    assert answer.status_code == 403
+    assert "The form was not accepted" in answer.content.decode()

@@ -6,7 +6,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from coupling.models import Direction
-from sync.models import JobState
+from sync.models import JobState, SynchJob
 from tests.factories import ChangeFactory, ConflictFactory, SynchErrorFactory, SynchJobFactory, TableMappingFactory
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +84,12 @@ def test_i9_lists_cost_the_same_with_more_lines(
     ConflictFactory.create_batch(5)
     with django_assert_num_queries(len(few)):
         desk.get(address)
+
+
+def test_s81_pages_follow_a_job_while_it_runs(desk: Client) -> None:
+    job = SynchJobFactory.create(state=JobState.RUNNING, finished_at=None, read=7)
+    for address in ("/jobs/", f"/jobs/{job.pk}/"):
+        assert 'hx-trigger="every' in desk.get(address).content.decode(), address
+    SynchJob.objects.update(state=JobState.FINISHED)
+    for address in ("/jobs/", f"/jobs/{job.pk}/"):
+        assert 'hx-trigger="every' not in desk.get(address).content.decode(), address
