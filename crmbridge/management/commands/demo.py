@@ -61,6 +61,8 @@ class Command(BaseCommand):
             raise CommandError(f"{error} {error.technical}") from error
         except KeyboardInterrupt:
             raise CommandError("The demo was interrupted.", returncode=130) from None
+        if not once:
+            story.heading("Everything has stopped.")
         sys.exit(0 if agrees else 1)
 
 
