@@ -10,6 +10,8 @@ from sandbox import errors
 from sandbox.control import control
 from sandbox.details import Credentials
 from sandbox.errors import DataverseError
+from sandbox.pages.routes import page
+from sandbox.pages.visit import Visit
 from sandbox.protocol import MAX_URL, SERVICE_PATH, Answer, Request
 from sandbox.routes import dispatch
 from sandbox.service import Call, Service
@@ -64,9 +66,9 @@ class Door:
             if path.startswith("/sandbox/"):
                 key = environ.get("HTTP_X_SANDBOX_KEY", "")
                 return control(self.service, self.credentials, environ["REQUEST_METHOD"], path[9:], query, key)
+            return page(Visit(self.service, environ["REQUEST_METHOD"], path, query, _headers(environ), _body(environ)))
         except DataverseError as error:
             return Answer.error(error)
-        return Answer.error(errors.segment_not_found(path))
 
     def _web_api(self, environ: Environ, path: str, query: str, start: int) -> Answer:
         self.service.counters.add("requests")

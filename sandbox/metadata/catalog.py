@@ -30,7 +30,11 @@ class Reference:
 
 @dataclass(eq=False)
 class Table:
-    """One Dataverse table. Built from `tables/<name>.json`; adding a file adds a table."""
+    """One Dataverse table. Built from `tables/<name>.json`; adding a file adds a table.
+
+    `addressable` columns address a row as a key would, though nothing makes them unique: the protocol's own examples do
+    so. `unique` maps a column to the error code for a second row with its value. `listed` and `form` are for the pages.
+    """
 
     name: str
     schema: str
@@ -48,6 +52,8 @@ class Table:
     keys: dict[str, Key]
     addressable: list[tuple[str, ...]]
     unique: dict[str, str]
+    listed: list[str]
+    form: list[str]
     references: list[Reference] = field(default_factory=list)
 
     @property
@@ -187,6 +193,8 @@ def _table_from(spec: dict[str, Any], groups: dict[str, dict[str, Any]]) -> Tabl
         keys={name: Key(name, tuple(names)) for name, names in spec["keys"].items()},
         addressable=[tuple(names) for names in spec["addressable"]],
         unique=spec.get("unique", {}),
+        listed=spec.get("list", [spec["primary"]]),
+        form=spec.get("form", [spec["primary"]]),
     )
 
 
