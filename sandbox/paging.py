@@ -9,6 +9,7 @@ from urllib.parse import quote
 from sandbox.errors import bad_request
 from sandbox.metadata.catalog import Table
 from sandbox.protocol import MAX_PAGE, Answer, Request
+from sandbox.query.aggregating import aggregate
 from sandbox.query.options import Options
 from sandbox.rows.reading import COUNT_LIMIT, Belonging, Page, Query
 from sandbox.service import Call
@@ -65,6 +66,8 @@ def rows_answer(call: Call, context: str, page: Page, extra: dict[str, Any], clo
 def list_rows(call: Call, table: Table, belonging: Belonging | None = None) -> Answer:
     """Return one page of a table, or of the rows that belong to another row."""
     options = call.options
+    if options.apply:
+        return _aggregated(call, table)
     size, may_continue = _size(call)
     token = read_token(options.skiptoken) if options.skiptoken else {}
     with call.store.reading() as connection:
@@ -77,6 +80,13 @@ def list_rows(call: Call, table: Table, belonging: Belonging | None = None) -> A
         cookie = write_token({"p": list(page.position), "n": number}, number)
         closing = {"@odata.nextLink": link(call.request, "$skiptoken", cookie)}
     return rows_answer(call, f"{table.entity_set}{selection(options)}", page, extra, closing)
+
+
+def _aggregated(call: Call, table: Table) -> Answer:
+    """Return the groups of `$apply`, which come in one page."""
+    with call.store.reading() as connection:
+        groups = aggregate(connection, call.catalog, table, call.options, call.user)
+    return Answer.of({"@odata.context": call.context(table.entity_set), "value": groups})
 
 
 def _size(call: Call) -> tuple[int, bool]:

@@ -1,5 +1,6 @@
 """The door: a WSGI application that hands each request to the part of the sandbox it is for."""
 
+import logging
 import re
 import uuid
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from sandbox.routes import dispatch
 from sandbox.service import Call, Service
 from sandbox.signin import SignIn, SignInError
 
+logger = logging.getLogger(__name__)
 MAX_BODY = 128 * 1024 * 1024
 _SIGN_IN = re.compile(r"/([\w.-]+)(/oauth2/v2\.0/token|/oauth2/token|(?:/v2\.0)?/\.well-known/openid-configuration)")
 Environ = dict[str, Any]
@@ -69,6 +71,9 @@ class Door:
             return page(Visit(self.service, environ["REQUEST_METHOD"], path, query, _headers(environ), _body(environ)))
         except DataverseError as error:
             return Answer.error(error)
+        except Exception:
+            logger.exception("%s %s failed", environ["REQUEST_METHOD"], path)
+            return Answer.error(DataverseError(500, errors.UNEXPECTED, "An unexpected error occurred."))
 
     def _web_api(self, environ: Environ, path: str, query: str, start: int) -> Answer:
         self.service.counters.add("requests")

@@ -179,3 +179,28 @@ def test_hierarchy(api: SandboxSession) -> None:
     create(api, "accounts", name="other")
     condition = f"Microsoft.Dynamics.CRM.Under(PropertyName='accountid',PropertyValue='{top}')"
     assert names(api, f"accounts?$orderby=name&$filter={condition}") == ["low", "middle"]
+
+
+@pytest.mark.parametrize(
+    ("apply", "expected"),
+    [
+        ("aggregate($count as n)", [{"n": 5}]),
+        ("aggregate(creditlimit with sum as total)", [{"total": 105}]),
+        ("filter(numberofchildren gt 2)/aggregate(numberofchildren with max as most)", [{"most": 4}]),
+        (
+            "groupby((address1_city),aggregate($count as n))",
+            [{"address1_city": None, "n": 1}, {"address1_city": "Bergen", "n": 2}, {"address1_city": "Oslo", "n": 2}],
+        ),
+        (
+            "filter(lastname eq 'Berg')/groupby((donotphone,creditlimit))",
+            [{"donotphone": False, "creditlimit": 10.5}],
+        ),
+    ],
+)
+def test_apply(people: SandboxSession, apply: str, expected: list[dict[str, object]]) -> None:
+    assert read(people, f"contacts?$apply={apply}")["value"] == expected
+
+
+@pytest.mark.parametrize("apply", ["nonsense", "aggregate(fax with x as n)", "groupby((nonsense))", "filter(a)"])
+def test_apply_that_makes_no_sense(api: SandboxSession, apply: str) -> None:
+    assert error_of(api("GET", f"contacts?$apply={apply}"))[0] == 400
