@@ -183,7 +183,7 @@ class RecordListing:
         order = column.desc(nulls_last=True) if self.sort.startswith("-") else column.asc(nulls_last=True)
         rows = self.model._default_manager.filter(self._searched, self._let_through)
         wanted = [self.mapping.erp_id_field, *(column.name for column in self.columns)]
-        return rows.order_by(order, self.mapping.erp_id_field).values(*wanted)
+        return rows.order_by(order, self.mapping.erp_key, self.mapping.erp_id_field).values(*wanted)
 
     @property
     def _searched(self) -> Q:

@@ -26,7 +26,7 @@ VAR_DIR = Path(env.str("CRMBRIDGE_VAR", str(BASE_DIR / "var")))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 SECRET_KEY = secret("SECRET_KEY", folder=VAR_DIR, generate=get_random_secret_key, production=PRODUCTION)
-# Comma-separated Fernet keys: the first encrypts, all decrypt. Apart from SECRET_KEY, so that either can be changed alone.
+# Comma-separated Fernet keys: the first encrypts, all decrypt. Apart from SECRET_KEY, so that either can change alone.
 FERNET_KEYS = secret(
     "CRMBRIDGE_FERNET_KEYS", folder=VAR_DIR, generate=lambda: Fernet.generate_key().decode(), production=PRODUCTION
 ).split(",")
@@ -124,7 +124,7 @@ CACHES: dict[str, Any] = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
-# retry > timeout × (ceil((queue_limit + bulk) / workers) + 1), or a slow task is delivered twice while it still runs.
+# retry > timeout * (ceil((queue_limit + bulk) / workers) + 1), or a slow task is delivered twice while it still runs.
 Q_CLUSTER: dict[str, Any] = {
     "name": "crmbridge",
     "workers": 2,
