@@ -1,6 +1,7 @@
 """The worker keeps a cluster running and leaves nothing behind, whatever ends it."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -18,12 +19,19 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an installation that is ready."""
+    folder = tmp_path_factory.mktemp("migrated")
+    assert manage("migrate", "--verbosity=0", env=environment(folder)).returncode == 0
+    return folder
+
+
 @pytest.fixture
-def worker(tmp_path: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def worker(migrated: Path, tmp_path: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A running worker with a cluster that is ready for work."""
-    env = environment(tmp_path / "var")
-    assert manage("migrate", "--verbosity=0", env=env).returncode == 0
-    with managing("worker", "--grace", "10", env=env, log=log) as process:
+    folder = Path(shutil.copytree(migrated, tmp_path / "var"))
+    with managing("worker", "--grace", "10", env=environment(folder), log=log) as process:
         wait_until(lambda: "running." in log.read_text())
         yield process
 
