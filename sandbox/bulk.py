@@ -1,9 +1,5 @@
 """CreateMultiple, UpdateMultiple, UpsertMultiple: one table, all or nothing (dataverse-web-api.md 7)."""
 
-# ruff: noqa: S608 - names in the SQL come from the catalog, values are bound
-
-import sqlite3
-from collections.abc import Sequence
 from typing import Any
 
 from sandbox import errors
@@ -12,10 +8,9 @@ from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Table
 from sandbox.protocol import Answer
 from sandbox.resources import with_key, without_key
-from sandbox.rows.finding import find_by_key, find_id
+from sandbox.rows.finding import existing_id, find_id
 from sandbox.rows.values import GUID
 from sandbox.service import Call
-from sandbox.store.schema import quoted
 
 MESSAGES = ("CreateMultiple", "UpdateMultiple", "UpsertMultiple")
 Target = dict[str, Any]
@@ -91,18 +86,6 @@ def _update(call: Call, table: Table, targets: list[Target]) -> Answer:
     return Answer.none()
 
 
-def _existing(connection: sqlite3.Connection, table: Table, addresses: Sequence[RowAddress]) -> list[str | None]:
-    """Return for each address the id of its row, or None where there is none yet."""
-    sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {quoted(table.id)} = ?"
-
-    def existing(address: RowAddress) -> str | None:
-        if address.identity is None:
-            return find_by_key(connection, address)
-        return address.identity if connection.execute(sql, [address.identity]).fetchone() else None
-
-    return [existing(address) for address in addresses]
-
-
 def _upsert(call: Call, table: Table, targets: list[Target]) -> Answer:
     addresses = [_address(call, table, target) for target in targets]
     if len({(address.identity, address.key) for address in addresses}) < len(addresses):
@@ -110,7 +93,8 @@ def _upsert(call: Call, table: Table, targets: list[Target]) -> Answer:
     with call.store.writing() as connection:
         changes: list[tuple[str, Target]] = []
         news: list[Target] = []
-        for address, target, identity in zip(addresses, targets, _existing(connection, table, addresses), strict=True):
+        for address, target in zip(addresses, targets, strict=True):
+            identity = existing_id(connection, address)
             if identity is None:
                 news.append(with_key(call, connection, address, target))
             else:

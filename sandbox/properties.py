@@ -4,7 +4,6 @@
 
 import json
 import re
-import sqlite3
 from typing import Any
 
 from sandbox import errors
@@ -15,7 +14,7 @@ from sandbox.paging import count_rows, list_rows
 from sandbox.protocol import Answer
 from sandbox.query.options import Options
 from sandbox.resources import create, single
-from sandbox.rows.finding import find_id
+from sandbox.rows.finding import require_id
 from sandbox.rows.reading import Belonging, Query
 from sandbox.service import Call
 from sandbox.store.schema import quoted
@@ -38,15 +37,6 @@ def behind_row(call: Call, address: RowAddress, rest: list[str]) -> Answer:
     raise errors.segment_not_found(rest[0])
 
 
-def _identity(connection: sqlite3.Connection, address: RowAddress) -> str:
-    """Return the id of the addressed row, making sure that it exists."""
-    identity, table = find_id(connection, address), address.table
-    sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {quoted(table.id)} = ?"
-    if not connection.execute(sql, [identity]).fetchone():
-        raise errors.does_not_exist(table.name, identity)
-    return identity
-
-
 # -- one column
 
 
@@ -67,7 +57,7 @@ def _property(call: Call, address: RowAddress, name: str) -> Answer:
 def _read_property(call: Call, address: RowAddress, column: Column) -> Answer:
     table = address.table
     with call.store.reading() as connection:
-        identity = _identity(connection, address)
+        identity = require_id(connection, address)
         options = Options(select=(column.wire,))
         row = Query(connection, call.catalog, table, options, user=call.user).row(identity)
     value = json.loads(row.json).get(column.wire) if row else None
@@ -79,7 +69,7 @@ def _read_property(call: Call, address: RowAddress, column: Column) -> Answer:
 
 def _change(call: Call, address: RowAddress, payload: dict[str, Any]) -> Answer:
     with call.store.writing() as connection:
-        identity = _identity(connection, address)
+        identity = require_id(connection, address)
         call.writer(connection).update(address.table, [(identity, payload)], call.request.if_match)
         call.count("updated")
     return Answer.none()
@@ -115,7 +105,7 @@ def _pointed(call: Call, address: RowAddress, column: Column, target: Target) ->
     kind = quoted(column.type_column) if column.is_polymorphic else f"'{target.table}'"
     sql = f"SELECT {quoted(column.name)}, {kind} FROM {quoted(table.name)} WHERE {quoted(table.id)} = ?"
     with call.store.reading() as connection:
-        identity, name = connection.execute(sql, [_identity(connection, address)]).fetchone()
+        identity, name = connection.execute(sql, [require_id(connection, address)]).fetchone()
     if identity is None or (column.type != "owner" and name != target.table):
         return None
     return RowAddress(call.catalog.table(name), identity)
@@ -161,7 +151,7 @@ def _collection(call: Call, address: RowAddress, reference: Reference, member: s
 
 def _belonging(call: Call, address: RowAddress, reference: Reference) -> Belonging:
     with call.store.reading() as connection:
-        identity = _identity(connection, address)
+        identity = require_id(connection, address)
     column = reference.column
     if not column.is_polymorphic:
         return Belonging(column.name, identity)
@@ -171,7 +161,7 @@ def _belonging(call: Call, address: RowAddress, reference: Reference) -> Belongi
 def _bind(call: Call, address: RowAddress, reference: Reference) -> dict[str, str]:
     """Return the property that links a child to the addressed row."""
     with call.store.reading() as connection:
-        identity = _identity(connection, address)
+        identity = require_id(connection, address)
     return {f"{reference.target.navigation}@odata.bind": _address(call, address.table, identity)}
 
 

@@ -44,7 +44,7 @@ class Preferences:
             page_size=min(max(int(size), 1), MAX_PAGE) if size is not None else None,
             track_changes="odata.track-changes" in found,
             continue_on_error="odata.continue-on-error" in found,
-            applied=header if header else "",
+            applied=header,
         )
 
 

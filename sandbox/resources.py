@@ -1,7 +1,5 @@
 """Rows as resources: what each method does to `accounts` and `accounts(<key>)` (dataverse-web-api.md 4)."""
 
-# ruff: noqa: S608 - names in the SQL come from the catalog, values are bound
-
 import json
 import sqlite3
 from typing import Any
@@ -14,7 +12,7 @@ from sandbox.paging import list_rows, selection
 from sandbox.protocol import Answer
 from sandbox.query.options import Options
 from sandbox.rows.deleting import delete
-from sandbox.rows.finding import find_by_key, find_id
+from sandbox.rows.finding import existing_id, find_id, require_id
 from sandbox.rows.reading import Query, Row
 from sandbox.service import Call
 
@@ -89,25 +87,15 @@ def retrieve(call: Call, address: RowAddress) -> Answer:
     return _row_answer(call, table, call.options, row)
 
 
-def _exists(connection: sqlite3.Connection, address: RowAddress) -> str | None:
-    """Return the id of the addressed row when it is there."""
-    if address.identity is None:
-        return find_by_key(connection, address)
-    table = address.table
-    sql = f'SELECT 1 FROM "{table.name}" WHERE "{table.id}" = ?'
-    return address.identity if connection.execute(sql, [address.identity]).fetchone() else None
-
-
 def upsert(call: Call, address: RowAddress, payload: dict[str, Any]) -> Answer:
     """Change the row, or create it where the headers allow that: the table of dataverse-web-api.md 4.4."""
     table, must_exist = address.table, call.request.if_match is not None
     with call.store.writing() as connection:
-        identity = _exists(connection, address)
+        identity = existing_id(connection, address)
         if identity is not None and call.request.if_none_match == "*":
             raise errors.duplicate_record()
         if identity is None and must_exist:
-            find_id(connection, address)  # raises its own 404 for an alternate key
-            raise errors.does_not_exist(table.name, str(address.identity))
+            require_id(connection, address)
         if identity is None:
             return _create_at(call, connection, address, payload)
         call.writer(connection).update(table, [(identity, without_key(address, payload))], call.request.if_match)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
 
@@ -20,6 +20,19 @@ _INPUTS = {
     "date": "date",
 }
 _KINDS = {"memo": "textarea", "boolean": "select", "picklist": "select", "state": "select", "status": "select"}
+
+
+class Lookups(Protocol):
+    """Names of rows that lookups point to; the pages read them from the store."""
+
+    def choices(self, table: Table) -> list[tuple[str, str]]:
+        """Return id and name of all rows of a small table, or [] for a large one."""
+
+    def name(self, table: Table, identity: str) -> str:
+        """Return the name of a row when it is the only one with it, else its id."""
+
+    def find(self, table: Table, text: str) -> str | None:
+        """Return the id of the row that a text names, or None."""
 
 
 class FormError(Exception):
@@ -91,7 +104,7 @@ def shown(column: Column, value: Stored) -> str:
 
 
 def fields(
-    catalog: Catalog, table: Table, row: Mapping[str, Stored], lookups: "Lookups", *, creating: bool
+    catalog: Catalog, table: Table, row: Mapping[str, Stored], lookups: Lookups, *, creating: bool
 ) -> list[Field]:
     """Return the fields of a table's form, filled from a stored row."""
     found: list[Field] = []
@@ -115,7 +128,7 @@ def _choices(column: Column) -> list[tuple[str, str]]:
     return listed if column.type in ("state", "status") or not listed else [("", ""), *listed]
 
 
-def _lookup_fields(catalog: Catalog, column: Column, row: Mapping[str, Stored], lookups: "Lookups") -> Iterator[Field]:
+def _lookup_fields(catalog: Catalog, column: Column, row: Mapping[str, Stored], lookups: Lookups) -> Iterator[Field]:
     """Yield one field for every table that a lookup may point to."""
     several = len(column.targets) > 1
     for target in column.targets.values():
@@ -129,22 +142,6 @@ def _lookup_fields(catalog: Catalog, column: Column, row: Mapping[str, Stored], 
             made.value = str(identity) if made.choices else lookups.name(table, str(identity))
             made.link = f"/table/{table.name}/{identity}"
         yield made
-
-
-class Lookups:
-    """Names of rows that lookups point to. The pages' reader implements it on the store."""
-
-    def choices(self, table: Table) -> list[tuple[str, str]]:
-        """Return id and name of all rows of a small table, or [] for a large one."""
-        raise NotImplementedError
-
-    def name(self, table: Table, identity: str) -> str:
-        """Return the name of a row when it is the only one with it, else its id."""
-        raise NotImplementedError
-
-    def find(self, table: Table, text: str) -> str | None:
-        """Return the id of the row that a text names, or None."""
-        raise NotImplementedError
 
 
 def changes(catalog: Catalog, found: list[Field], posted: Mapping[str, str], lookups: Lookups) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from sandbox.metadata.catalog import Catalog, Table
 from sandbox.metadata.columns import TEXT_TYPES, Column
-from sandbox.pages.fields import Lookups
 from sandbox.query.formatting import FORMATTED
 from sandbox.query.options import Options, Ordering
 from sandbox.rows.reading import Query
@@ -39,7 +38,7 @@ class Listing:
     following: str
 
 
-class StoredLookups(Lookups):
+class StoredLookups:
     """Names of rows, from the store."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

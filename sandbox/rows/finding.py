@@ -59,3 +59,20 @@ def find_by_key(connection: sqlite3.Connection, address: RowAddress) -> str | No
     if len(found) > 1:
         raise errors.bad_request("The key is not unique: several rows match.", errors.SEVERAL_FOUND_BY_KEY)
     return found[0][0] if found else None
+
+
+def existing_id(connection: sqlite3.Connection, address: RowAddress) -> str | None:
+    """Return the id of the addressed row when it is there, else None. Raises 400 when a key finds several."""
+    if address.identity is None:
+        return find_by_key(connection, address)
+    table = address.table
+    sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {quoted(table.id)} = ?"
+    return address.identity if connection.execute(sql, [address.identity]).fetchone() else None
+
+
+def require_id(connection: sqlite3.Connection, address: RowAddress) -> str:
+    """Return the id of the addressed row. Raises 404 when it is not there."""
+    found = existing_id(connection, address)
+    if found is not None:
+        return found
+    raise errors.does_not_exist(address.table.name, find_id(connection, address))
