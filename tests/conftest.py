@@ -52,7 +52,7 @@ def _sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandb
 
 @pytest.fixture
 def sandbox(_sandbox_process: SandboxProcess, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> SandboxProcess:
-    """A CRM with an organization, NOK and two users, and nothing else; this process and its children trust it."""
+    """A CRM with an organization, its currencies and two users, and nothing else; we and our children trust it."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", _sandbox_process.details["ca_file"])
     monkeypatch.setenv("CRMBRIDGE_EXTRA_CRM_HOSTS", "localhost")
     settings.EXTRA_CRM_HOSTS = ["localhost"]
