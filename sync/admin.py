@@ -1,6 +1,7 @@
 """What moved data left behind, in Django admin: all of it to look at, because the engine's promises hang on it."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from coupling.read_only import ReadOnlyAdmin
 from sync.models import COUNTERS, Change, Conflict, SynchError, SynchJob, SynchState, Waiting
@@ -20,10 +21,15 @@ class SynchJobAdmin(ReadOnlyAdmin):
 class SynchErrorAdmin(ReadOnlyAdmin):
     """Records that failed."""
 
-    list_display = ("record_name", "mapping", "side", "kind", "message_text", "attempts", "last_at", "resolved_at")
+    list_display = ("record_name", "mapping", "side", "kind", "message", "attempts", "last_at", "resolved_at")
     list_filter = ("kind", "mapping", "side", ("resolved_at", admin.EmptyFieldListFilter))
     list_select_related = ("mapping",)
     search_fields = ("record_name", "code", "=record_id")
+
+    @admin.display(description=_("text"))
+    def message(self, error: SynchError) -> str:
+        """What went wrong, in the reader's language."""
+        return error.message_text
 
 
 @admin.register(Waiting)

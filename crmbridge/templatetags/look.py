@@ -75,7 +75,8 @@ def shown(value: Any) -> str:
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, date):
-        return date_text(value, "SHORT_DATE_FORMAT")
+        # Translators: how a date is written, in Django's format characters.
+        return date_text(value, _("Y-m-d"))
     if isinstance(value, int | float | Decimal):
         return number_format(value, force_grouping=True)
     return str(value)
@@ -84,7 +85,8 @@ def shown(value: Any) -> str:
 @register.filter
 def moment(value: datetime | None) -> str:
     """A point in time, to the minute, in the reader's time zone; a dash for never."""
-    return timezone.localtime(value).strftime("%Y-%m-%d %H:%M") if value else NOTHING
+    # Translators: how a date and time is written, in Django's format characters.
+    return date_text(timezone.localtime(value), _("Y-m-d H:i")) if value else NOTHING
 
 
 @register.filter
