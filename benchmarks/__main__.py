@@ -1,0 +1,5 @@
+"""`make bench`: everything that is measured."""
+
+from benchmarks.full_sync import main
+
+main()
