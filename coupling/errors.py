@@ -11,6 +11,18 @@ class RecordChanged(RetryLater):
     text = _("The record was changed while it was being synchronized.")
 
 
+class RecordBusy(RetryLater):
+    """The ERP's database could not write the record just now (a lock, a deadlock)."""
+
+    text = _("The ERP was busy with the record.")
+
+
+class ValueUnfit(FixRecord):
+    """Something that is no number belongs where a number belongs, or a number is too large."""
+
+    fix = _("Correct the value on the record, or the field mapping.")
+
+
 class OptionUnmapped(FixRecord):
     """A code has no option, or an option no code (mappings.md G-2)."""
 

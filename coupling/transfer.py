@@ -49,6 +49,7 @@ class FieldRule:
 
         Raises:
             OptionUnmapped: the code has no option.
+            ValueUnfit: the value is no number, which the column wants.
         """
         if self.kind == FieldKind.LOOKUP:
             return self._crm_id(self.reference(value), lookups)
@@ -61,6 +62,7 @@ class FieldRule:
 
         Raises:
             OptionUnmapped: the option has no code.
+            ValueUnfit: the value is no number, which the field wants.
         """
         if self.kind == FieldKind.LOOKUP:
             return self._erp_key(value, lookups)
@@ -90,13 +92,15 @@ class FieldRule:
 
     def _code(self, option: Value) -> Value:
         codes = {value: code for code, value in self.options.items()}
-        if option and option not in codes:
+        if option is None or (option == 0 and 0 not in codes):
+            return None
+        if option not in codes:
             raise OptionUnmapped(
                 format_lazy(
                     _("Option {option} of {column} has no code in the ERP."), option=option, column=self.crm.name
                 )
             )
-        return codes[int(option)] if option else None
+        return codes[int(option)]
 
 
 def compile_rules(

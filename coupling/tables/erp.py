@@ -7,16 +7,16 @@ from uuid import UUID
 
 from django.apps import apps
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import DatabaseError, models, transaction
+from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import Expression, Q
-from django.db.models.functions import Lower
 from django.utils.functional import cached_property
 from django.utils.text import get_text_list
 
 from connection.errors import CRMBridgeError, FixRecord
-from coupling.errors import RecordChanged
+from coupling.errors import RecordBusy, RecordChanged
 from coupling.filters import Filter
 from coupling.models import TableMapping
+from coupling.tables.folding import Folded
 from coupling.tables.table import Column, Page, Record, Write, Written
 from coupling.values import Value, canonical
 
@@ -60,7 +60,7 @@ class ERPTable:
         """The records whose field equals one of `values`, whatever the case of letters."""
         if self.columns[column].kind not in ("text", "code"):
             return self._records(Q(**{f"{column}__in": values}))
-        rows = self._rows.annotate(found_by=Lower(column))
+        rows = self._rows.annotate(found_by=Folded(column))
         return self._read(rows.filter(found_by__in=[str(value).lower() for value in values]))
 
     def create(self, rows: Sequence[Write]) -> list[Written]:
@@ -151,14 +151,16 @@ class ERPTable:
         return self._save(instance, write)
 
     def _save(self, instance: models.Model, write: Write) -> CRMBridgeError | None:
-        for name, value in write.values.items():
-            setattr(instance, name, self._python(name, value))
         try:
+            for name, value in write.values.items():
+                setattr(instance, name, self._python(name, value))
             with transaction.atomic():
                 instance.full_clean(validate_unique=instance._state.adding)
                 instance.save()
         except ValidationError as error:
             return _refused(error)
+        except OperationalError as error:
+            return RecordBusy(technical=f"{type(error).__name__}: {error}")
         except DatabaseError as error:
             return FixRecord(technical=f"{type(error).__name__}: {error}")
         return None
@@ -183,6 +185,8 @@ def _position(cursor: str) -> tuple[datetime, UUID] | None:
 
 
 def _refused(error: ValidationError) -> CRMBridgeError:
+    if not hasattr(error, "error_dict"):
+        return FixRecord(" ".join(error.messages), technical=str(error))
     parts = [
         " ".join(messages) if name == NON_FIELD_ERRORS else f"{name}: {' '.join(messages)}"
         for name, messages in error.message_dict.items()

@@ -6,7 +6,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol
 from uuid import UUID
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from connection.errors import CRMBridgeError
+from coupling.errors import ValueUnfit
 from coupling.values import Value, decimal_text
 
 Values = Mapping[str, Value]
@@ -27,22 +31,29 @@ class Column:
         """`value` as this side will hold it: cut to length, rounded, a code in capitals (mappings.md G-7).
 
         Raises:
-            ValueError: the value is no number where a number belongs.
+            ValueUnfit: the value is no number where a number belongs.
         """
         if value is None:
             return None
         if self.kind == "decimal":
-            return decimal_text(self._rounded(Decimal(str(value))))
+            return decimal_text(self._number(value, self.decimals))
         if self.kind == "integer":
-            return int(value)
+            return int(self._number(value, 0))
         if self.kind in ("text", "code"):
             return self._text(str(value))
         return value
 
-    def _rounded(self, number: Decimal) -> Decimal:
-        if self.decimals is None:
-            return number
-        return number.quantize(Decimal(1).scaleb(-self.decimals), rounding=ROUND_HALF_UP)
+    def _number(self, value: str | int, decimals: int | None) -> Decimal:
+        try:
+            number = Decimal(value)
+            rounded = number if decimals is None else number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+        except ArithmeticError:
+            rounded = Decimal("NaN")
+        if not rounded.is_finite():
+            raise ValueUnfit(
+                format_lazy(_("“{value}” does not fit {column}, which holds numbers."), value=value, column=self.name)
+            )
+        return rounded
 
     def _text(self, text: str) -> str | None:
         text = text.strip().upper() if self.kind == "code" else text

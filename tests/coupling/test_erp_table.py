@@ -85,6 +85,17 @@ def test_finding_ignores_the_case_of_letters(table: ERPTable) -> None:
     Customer.objects.create(no="C1", name="Ålesund Fisk")
     Customer.objects.create(no="C2", name="BERGEN Fisk")
     assert [record.name for record in table.find("name", ["bergen fisk"])] == ["C2"]
+    assert [record.name for record in table.find("name", ["ålesund FISK"])] == ["C1"]
+
+
+def test_a_code_is_found_however_it_is_spelled() -> None:
+    Customer.objects.create(no="ÅL-1", name="Ålesund Fisk")
+    table = ERPTable(TableMapping(name="CUSTOMER", erp_table="financials.Customer"), ["no"])
+    assert [[record.name for record in table.find("no", [no])] for no in ("ÅL-1", "ål-1", "AL-1")] == [
+        ["ÅL-1"],
+        ["ÅL-1"],
+        [],
+    ]
 
 
 def test_the_filter_decides_about_records(table: ERPTable) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coupling.errors import OptionUnmapped
+from coupling.errors import OptionUnmapped, ValueUnfit
 from coupling.filters import Filter
 from coupling.lookups import Lookups
 from coupling.models import Direction, FieldKind
@@ -47,6 +47,15 @@ def test_each_side_stores_in_its_own_way() -> None:
     assert Column("name", "text", 5).as_stored("abcdefg") == "abcde"
     assert Column("amount", "decimal", decimals=2).as_stored("1.005") == "1.01"
     assert Column("name").as_stored("") is None
+    assert Column("head count", "integer").as_stored("12.5") == 13
+
+
+@pytest.mark.parametrize("value", ["a dozen", "NaN", "Infinity", "1e999999"])
+@pytest.mark.parametrize("kind", ["integer", "decimal"])
+def test_i6_what_is_no_number_is_an_error_of_its_record(kind: str, value: str) -> None:
+    with pytest.raises(ValueUnfit) as raised:
+        Column("head count", kind, decimals=2).as_stored(value)
+    assert "head count" in str(raised.value.text)
 
 
 @given(st.text(max_size=30))
