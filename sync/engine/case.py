@@ -48,6 +48,8 @@ class Case:
     was_judged: bool = False
     crm_written: bool = False
     erp_written: bool = False
+    is_withdrawn: bool = False
+    """Whether the row that its coupling promises (I1) will not be made."""
 
     @property
     def is_open(self) -> bool:
@@ -58,6 +60,11 @@ class Case:
     def is_pending(self) -> bool:
         """Whether its coupling still waits to be settled."""
         return self.coupling is not None and self.coupling.state == CouplingState.PENDING and not self.creates
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether the run ended before its turn came: it failed without an error of its own."""
+        return self.counter == Counter.FAILED and self.error is None
 
     def fail(self, error: CRMBridgeError) -> None:
         """It goes no further, and says why (I10)."""

@@ -6,7 +6,7 @@ from connection.dataverse.client import DataverseClient
 from coupling.models import Direction, TableMapping
 from coupling.prerequisites import in_order
 from sync.engine.run import Progress, released, synchronize
-from sync.models import Side, SynchJob
+from sync.models import JobState, Side, SynchJob
 
 ROUNDS = 5
 """How long a chain of records that wait for each other may be before the rest waits for the next run."""
@@ -32,15 +32,19 @@ def synchronize_all(
         jobs += synchronize(mapping, client, direction=direction, full=full, progress=progress)
     for _ in range(ROUNDS):
         left = [mapping for mapping in order if _has_released(mapping)]
-        if not left:
+        new = [
+            job
+            for mapping in left
+            for job in synchronize(mapping, client, direction=direction, released_only=True, progress=progress)
+        ]
+        jobs += new
+        if not new or any(job.state == JobState.FAILED for job in new):
             break
-        for mapping in left:
-            jobs += synchronize(mapping, client, direction=direction, released_only=True, progress=progress)
     return jobs
 
 
 def _has_released(mapping: TableMapping) -> bool:
-    return any(released(mapping, side) for side in Side)
+    return any(True for side in Side for _ in released(mapping, side))
 
 
 def failed(jobs: Sequence[SynchJob]) -> list[SynchJob]:

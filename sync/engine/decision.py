@@ -4,9 +4,10 @@ Each side is compared with what it held itself when both last agreed, so a value
 (cut to length, rounded) is not mistaken for a change, and what we wrote ourselves comes back as unchanged (I3).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from connection.errors import FixRecord
 from coupling.lookups import Lookups
 from coupling.models import Direction
 from coupling.tables.table import Values
@@ -43,6 +44,8 @@ class Decision:
     conflicts: list[FieldConflict] = field(default_factory=list)
     waits: list[tuple[Unresolved, bool]] = field(default_factory=list)
     """References to records that are not coupled yet, and whether each is optional (I7)."""
+    is_postponed: bool = False
+    """Whether something must flow in a direction in which this run may not write."""
 
     @property
     def must_wait(self) -> bool:
@@ -73,7 +76,7 @@ def decide(
     """Judge a coupled pair. `allowed` is the direction of the run: what would flow the other way stays as it is.
 
     Raises:
-        OptionUnmapped: a changed code or option has no counterpart.
+        FixRecord: a value that must flow cannot be carried over (a code without an option, text for a number).
     """
     decision = Decision()
     for rule in rules:
@@ -87,8 +90,8 @@ def _decide_field(
     if pair is not None and e == pair[0] and c == pair[1]:
         return
     flow = _flow(rule, pair, e, c)
-    e_in_crm = rule.to_crm(e, lookups) if rule.direction.to_crm else None
-    c_in_erp = rule.to_erp(c, lookups) if rule.direction.from_crm else None
+    e_in_crm = _carried(rule.to_crm, e, lookups) if rule.direction.to_crm else None
+    c_in_erp = _carried(rule.to_erp, c, lookups) if rule.direction.from_crm else None
     if (rule.direction.to_crm and e_in_crm == c) or (rule.direction.from_crm and c_in_erp == e):
         decision.agreed[rule.crm.name] = [e, c]
     elif flow is None:
@@ -97,6 +100,16 @@ def _decide_field(
         _send_to_crm(rule, pair, e, c, e_in_crm, decision)
     elif flow.from_crm and allowed.from_crm:
         _send_to_erp(rule, pair, e, c, c_in_erp, decision)
+    else:
+        decision.is_postponed = True
+
+
+def _carried(carry: Callable[[Value, Lookups], Carried], value: Value, lookups: Lookups) -> Carried | FixRecord:
+    """The value as the other side stores it, or what is wrong with it, which matters only if it must flow."""
+    try:
+        return carry(value, lookups)
+    except FixRecord as error:
+        return error
 
 
 def _flow(rule: FieldRule, pair: Pair | None, e: Value, c: Value) -> Direction | None:
@@ -114,7 +127,11 @@ def _flow(rule: FieldRule, pair: Pair | None, e: Value, c: Value) -> Direction |
     return Direction.TO_CRM if e != pair[0] else Direction.FROM_CRM
 
 
-def _send_to_crm(rule: FieldRule, pair: Pair | None, e: Value, c: Value, value: Carried, decision: Decision) -> None:
+def _send_to_crm(
+    rule: FieldRule, pair: Pair | None, e: Value, c: Value, value: Carried | FixRecord, decision: Decision
+) -> None:
+    if isinstance(value, FixRecord):
+        raise value
     if isinstance(value, Unresolved):
         decision.waits.append((value, rule.clear_on_failed))
     elif not rule.crm.can_update or _keeps_theirs(rule, pair, value) or _is_their_form(pair, e, c, own=0):
@@ -124,7 +141,11 @@ def _send_to_crm(rule: FieldRule, pair: Pair | None, e: Value, c: Value, value: 
         decision.after_crm[rule.crm.name] = _after(pair, e, value, overwritten=c, own=0)
 
 
-def _send_to_erp(rule: FieldRule, pair: Pair | None, e: Value, c: Value, value: Carried, decision: Decision) -> None:
+def _send_to_erp(
+    rule: FieldRule, pair: Pair | None, e: Value, c: Value, value: Carried | FixRecord, decision: Decision
+) -> None:
+    if isinstance(value, FixRecord):
+        raise value
     if isinstance(value, Unresolved):
         decision.waits.append((value, rule.clear_on_failed))
     elif _keeps_theirs(rule, pair, value) or _is_their_form(pair, e, c, own=1):
@@ -157,7 +178,7 @@ def new_crm_row(rules: Sequence[FieldRule], erp: Values, lookups: Lookups) -> De
     """What a new CRM row for an ERP record holds.
 
     Raises:
-        OptionUnmapped: a code has no option.
+        FixRecord: a value cannot be carried over.
     """
     decision = Decision()
     for rule in rules:
@@ -175,7 +196,7 @@ def new_erp_record(rules: Sequence[FieldRule], crm: Values, lookups: Lookups) ->
     """What a new ERP record for a CRM row holds.
 
     Raises:
-        OptionUnmapped: an option has no code.
+        FixRecord: a value cannot be carried over.
     """
     decision = Decision()
     for rule in rules:

@@ -25,18 +25,22 @@ from sync.models import Change, Conflict, Side, SynchError, SynchJob, SynchState
 def record(run: Pass, cases: Sequence[Case], cursor: str | None) -> None:
     """Write down what became of a page. `cursor` None leaves the cursor where it is.
 
+    What is known from before about a record that the run did not get to stays as it is.
+
     Raises:
         LeaseLost: another process runs this mapping now; nothing of the page is written.
     """
     with transaction.atomic():
         renew(run.mapping, run.lease_owner)
         write_erp(run, cases)
-        _count_the_rest(cases)
-        _save_couplings(cases)
-        _save_changes(run, cases)
-        _save_conflicts(run, cases)
-        _save_errors(run, cases)
-        _save_waiting(run, cases)
+        reached = [case for case in cases if not case.was_stopped]
+        _count_the_rest(reached)
+        _save_couplings(run, reached)
+        _save_changes(run, reached)
+        _save_conflicts(run, reached)
+        looked_at = [case for case in reached if _was_looked_at(run, case)]
+        _save_errors(run, looked_at)
+        _save_waiting(run, looked_at)
         _save_counters(run.job, cases)
         if cursor is not None:
             SynchState.objects.filter(mapping=run.mapping).update(**{f"{run.side}_cursor": cursor})
@@ -56,8 +60,13 @@ def _counter(case: Case) -> Counter:
     return Counter.MODIFIED if case.crm_written or case.erp_written else Counter.UNCHANGED
 
 
-def _save_couplings(cases: Sequence[Case]) -> None:
-    """Couplings take the base that holds for what was really written; a create that was refused gives its id back."""
+def _was_looked_at(run: Pass, case: Case) -> bool:
+    """A run that only couples says nothing about records that it does not couple."""
+    return not run.couples_only or case.is_new_coupling or case.error is not None
+
+
+def _save_couplings(run: Pass, cases: Sequence[Case]) -> None:
+    """Couplings take the base that holds for what was really written; a row that will not be made gives its id back."""
     now = timezone.now()
     kept, kept_promises = [], []
     for case in cases:
@@ -65,9 +74,9 @@ def _save_couplings(cases: Sequence[Case]) -> None:
             continue
         if case.creates and case.crm_written and case.coupling.base:
             kept_promises.append(case.coupling.pk)
-        elif _is_settled(case):
+        elif _is_settled(run, case):
             case.coupling.base = _base_after(case)
-            case.coupling.synchronized_at = now if case.was_judged else None
+            case.coupling.synchronized_at = now if case.was_judged and not _is_left_open(run, case) else None
             case.coupling.state = CouplingState.COUPLED
             kept.append(case.coupling)
         elif case.coupling.state == CouplingState.BROKEN and case.error:
@@ -81,16 +90,28 @@ def _save_couplings(cases: Sequence[Case]) -> None:
     )
     promised = Coupling.objects.filter(pk__in=kept_promises)
     promised.update(state=CouplingState.COUPLED, synchronized_at=now)
-    refused = [case.coupling.pk for case in cases if case.coupling and case.creates and case.error]
-    Coupling.objects.filter(pk__in=refused, state=CouplingState.PENDING).delete()
+    withdrawn = [case.coupling.pk for case in cases if case.coupling and case.is_withdrawn]
+    Coupling.objects.filter(pk__in=withdrawn, state=CouplingState.PENDING).delete()
 
 
-def _is_settled(case: Case) -> bool:
+def _is_settled(run: Pass, case: Case) -> bool:
     if case.crm_written or case.erp_written:
         return True
-    if case.error:
+    if case.error or case.creates:
         return False
-    return case.is_new_coupling or (case.was_judged and (bool(case.decision.agreed) or case.is_pending))
+    return case.is_new_coupling or (case.was_judged and _has_news(run, case))
+
+
+def _has_news(run: Pass, case: Case) -> bool:
+    """Whether judging a pair changed what its coupling says, though nothing was written."""
+    assert case.coupling is not None
+    was_open = case.coupling.synchronized_at is None or case.coupling.state != CouplingState.COUPLED
+    return was_open or bool(case.decision.agreed) or _is_left_open(run, case)
+
+
+def _is_left_open(run: Pass, case: Case) -> bool:
+    """Whether a run in one direction left something to the next that may write in the other."""
+    return case.decision.is_postponed and run.allowed != run.mapping.direction
 
 
 def _base_after(case: Case) -> dict[str, Pair]:
@@ -131,18 +152,13 @@ def _save_conflicts(run: Pass, cases: Sequence[Case]) -> None:
     judged = {case.coupling.pk: case for case in cases if case.was_judged and case.coupling and case.coupling.pk}
     if not judged:
         return
-    still = Q(pk__in=[])
-    found = []
-    for pk, case in judged.items():
-        for conflict in case.decision.conflicts:
-            still |= Q(coupling_id=pk, field_id=conflict.rule.field_id)
-            found.append(_conflict(run, case, conflict))
+    found = [_conflict(run, case, each) for case in judged.values() for each in case.decision.conflicts]
     open_ = Conflict.objects.filter(coupling_id__in=judged, resolved_at__isnull=True)
-    open_.exclude(still).update(resolved_at=timezone.now())
     known = {(each.coupling_id, each.field_id): each for each in open_}
     for each in found:
-        if before := known.get((each.coupling_id, each.field_id)):
+        if before := known.pop((each.coupling_id, each.field_id), None):
             each.pk, each.found_at = before.pk, before.found_at
+    Conflict.objects.filter(pk__in=[each.pk for each in known.values()]).update(resolved_at=timezone.now())
     Conflict.objects.bulk_create([each for each in found if each.pk is None])
     Conflict.objects.bulk_update([each for each in found if each.pk], ["erp_value", "crm_value", "job"], batch_size=200)
 
@@ -208,10 +224,9 @@ def in_every_language(text: Text) -> dict[str, str]:
 
 
 def _save_waiting(run: Pass, cases: Sequence[Case]) -> None:
-    """What judged records wait for (I7); what they no longer wait for is struck out."""
-    judged = [case for case in cases if case.was_judged and case.error is None]
-    wanted = {_wait_key(each): each for case in judged for each in _waits(run, case)}
-    known = Waiting.objects.filter(_either_half(run, judged), mapping=run.mapping)
+    """What the records wait for (I7); what they no longer wait for is struck out."""
+    wanted = {_wait_key(each): each for case in cases for each in _waits(run, case)}
+    known = Waiting.objects.filter(_either_half(run, cases), mapping=run.mapping)
     keys = {_wait_key(each): each.pk for each in known}
     Waiting.objects.filter(pk__in=[pk for key, pk in keys.items() if key not in wanted]).delete()
     Waiting.objects.bulk_create([each for key, each in wanted.items() if key not in keys], batch_size=500)

@@ -1,9 +1,10 @@
 """One run of a mapping: reads like the five steps of DESIGN §4."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,7 @@ from sync.models import JobState, JobType, Side, SynchError, SynchJob, SynchStat
 PAGE_SIZE = 1000
 INTERRUPTED = _("The run was interrupted: its process ended before it was done. The next run goes on from there.")
 
+M = TypeVar("M", bound=Model)
 Progress = Callable[[SynchJob], None]
 """Called after every page with the job as it stands."""
 
@@ -99,8 +101,8 @@ def _run_pass(
 ) -> None:
     try:
         run = Pass(Bridge(job.mapping, client), job, allowed, owner)
-        for page in _pages(run, released_only=only):
-            _settle(run, page)
+        for page, closely in _pages(run, released_only=only):
+            _settle(run, page, closely=closely)
             progress(job)
         job.state = JobState.FINISHED
     except CRMBridgeError as error:
@@ -116,9 +118,9 @@ def _run_pass(
         progress(job)
 
 
-def _settle(run: Pass, page: Page) -> None:
+def _settle(run: Pass, page: Page, *, closely: bool) -> None:
     """Steps 2 to 5 for one page. What the CRM did take stays recorded even where the run cannot go on (I4)."""
-    cases = pair(run, page)
+    cases = pair(run, page, closely=closely)
     if run.couples_only:
         record(run, cases, cursor=None)
         return
@@ -133,46 +135,50 @@ def _settle(run: Pass, page: Page) -> None:
     record(run, cases, page.cursor)
 
 
-def _pages(run: Pass, *, released_only: bool) -> Iterator[Page]:
-    """Step 1: first what an earlier run left open, then what has changed since the cursor."""
+def _pages(run: Pass, *, released_only: bool) -> Iterator[tuple[Page, bool]]:
+    """Step 1: first what an earlier run left open, to be looked at closely, then what has changed since the cursor."""
     if run.couples_only:
-        yield from run.source.changes("", PAGE_SIZE)
+        yield from ((page, False) for page in run.source.changes("", PAGE_SIZE))
         return
-    for ids in _slices(_left_open(run)):
-        yield Page(list(run.source.fetch(ids).values()))
+    for ids in released(run.mapping, run.side) if released_only else _left_open(run):
+        found = run.source.fetch(ids)
+        yield Page(list(found.values()), deleted=[id_ for id_ in ids if id_ not in found]), True
     if not released_only:
         state = SynchState.objects.get(mapping=run.mapping)
-        yield from run.source.changes(state.erp_cursor if run.reads_erp else state.crm_cursor, PAGE_SIZE)
+        cursor = state.erp_cursor if run.reads_erp else state.crm_cursor
+        yield from ((page, False) for page in run.source.changes(cursor, PAGE_SIZE))
 
 
-def _slices(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
-    for start in range(0, len(ids), PAGE_SIZE):
-        yield ids[start : start + PAGE_SIZE]
-
-
-def _left_open(run: Pass) -> list[UUID]:
-    """Records to look at whatever the cursor says: promised creates, new couplings, passing errors, ended waits."""
-    ids: set[UUID] = set(released(run.mapping, run.side))
+def _left_open(run: Pass) -> Iterator[list[UUID]]:
+    """Records to look at whatever the cursor says: ended waits, passing errors, promised creates, unsettled pairs."""
     errors = SynchError.objects.filter(mapping=run.mapping, side=run.side, resolved_at__isnull=True)
-    ids.update(errors.filter(kind=Recovery.RETRY_LATER).values_list("record_id", flat=True))
-    ids.update(_never_synchronized(run))
-    return sorted(ids)
+    passing = errors.filter(kind=Recovery.RETRY_LATER)
+    unsettled = Coupling.objects.filter(mapping=run.mapping, synchronized_at__isnull=True)
+    unsettled = unsettled.exclude(state=CouplingState.BROKEN)
+    if not run.reads_erp:
+        unsettled = unsettled.filter(state=CouplingState.COUPLED)
+    yield from released(run.mapping, run.side)
+    yield from ([each.record_id for each in slice_] for slice_ in _slices(passing))
+    yield from ([each.erp_id if run.reads_erp else each.crm_id for each in slice_] for slice_ in _slices(unsettled))
 
 
-def _never_synchronized(run: Pass) -> QuerySet[Coupling, UUID]:
-    couplings = Coupling.objects.filter(mapping=run.mapping, synchronized_at__isnull=True)
-    if run.reads_erp:
-        return couplings.values_list("erp_id", flat=True)
-    return couplings.filter(state=CouplingState.COUPLED).values_list("crm_id", flat=True)
+def released(mapping: TableMapping, side: Side) -> Iterator[list[UUID]]:
+    """The records of one side whose awaited partner is coupled now (I7), some at a time."""
+    for waiting in _slices(Waiting.objects.filter(mapping=mapping, side=side)):
+        references = {(each.waits_for_id, each.waits_for_key) for each in waiting}
+        found = Lookups.resolve(references, []) if side == Side.ERP else Lookups.resolve([], references)
+        known = found.crm_ids if side == Side.ERP else found.erp_keys
+        ids = {each.record_id: None for each in waiting if (each.waits_for_id, each.waits_for_key) in known}
+        if ids:
+            yield list(ids)
 
 
-def released(mapping: TableMapping, side: Side) -> list[UUID]:
-    """The records of one side whose awaited partner is coupled now (I7)."""
-    waiting = list(Waiting.objects.filter(mapping=mapping, side=side))
-    references = [(each.waits_for_id, each.waits_for_key) for each in waiting]
-    found = Lookups.resolve(references, []) if side == Side.ERP else Lookups.resolve([], references)
-    known = found.crm_ids if side == Side.ERP else found.erp_keys
-    return [each.record_id for each in waiting if (each.waits_for_id, each.waits_for_key) in known]
+def _slices(rows: QuerySet[M]) -> Iterator[list[M]]:
+    """The rows by primary key, a page at a time (I9), so that those which stay what they are are not met twice."""
+    last = 0
+    while found := list(rows.filter(pk__gt=last).order_by("pk")[:PAGE_SIZE]):
+        yield found
+        last = found[-1].pk
 
 
 def _text_and_fix(error: CRMBridgeError) -> dict[str, str]:

@@ -12,14 +12,15 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from connection.dataverse.errors import DuplicateKey, OutcomeUnknown, ServerFault, VersionMismatch
-from connection.errors import CRMBridgeError, Recovery
+from connection.errors import CRMBridgeError, FixRecord, Recovery
 from coupling.errors import RecordChanged
 from coupling.lookups import Lookups
 from coupling.models import Coupling, CouplingState
-from coupling.tables.table import Write, Written
+from coupling.tables.table import Record, Write, Written
 from coupling.transfer import resolve_lookups
 from sync.engine.case import Case, Counter, Pass
 from sync.engine.decision import Decision, decide, new_crm_row, new_erp_record
+from sync.lease import renew
 
 ROUNDS = 3
 """How often a row that changes under our hands is read and judged again within one page (I2)."""
@@ -90,6 +91,9 @@ def _reserve(run: Pass, cases: Sequence[Case]) -> None:
 
     One that was pending already may have been sent before with other values; its base is not trusted again, so that
     whatever the row turns out to hold is judged afresh.
+
+    Raises:
+        LeaseLost: another process runs this mapping now; nothing is promised.
     """
     new = []
     for case in cases:
@@ -103,6 +107,7 @@ def _reserve(run: Pass, cases: Sequence[Case]) -> None:
             case.coupling.base = {}
     again = [case.coupling.pk for case in cases if case.coupling and case.coupling.pk]
     with transaction.atomic():
+        renew(run.mapping, run.lease_owner)
         Coupling.objects.bulk_create(new, batch_size=500)
         Coupling.objects.filter(pk__in=again).update(base={})
 
@@ -116,8 +121,16 @@ def new_id() -> UUID:
 def _look_up_the_unknown(run: Pass, rows: Sequence[Write], outcomes: Sequence[Written]) -> list[Written]:
     """Where the answer was lost, the row itself tells whether the create landed (I1)."""
     lost = [row.id for row, written in zip(rows, outcomes, strict=True) if isinstance(written.error, OutcomeUnknown)]
-    landed = run.bridge.crm.fetch(lost) if lost else {}
+    landed = _fetch_if_possible(run, lost)
     return [Written() if row.id in landed else written for row, written in zip(rows, outcomes, strict=True)]
+
+
+def _fetch_if_possible(run: Pass, ids: Sequence[UUID]) -> dict[UUID, Record]:
+    """The rows, or none where the CRM does not answer: what is not known stays promised."""
+    try:
+        return run.bridge.crm.fetch(ids) if ids else {}
+    except CRMBridgeError:
+        return {}
 
 
 def _created(run: Pass, case: Case, written: Written) -> None:
@@ -133,6 +146,7 @@ def _created(run: Pass, case: Case, written: Written) -> None:
         judge(run, [case])
     else:
         case.fail(written.error)
+        case.is_withdrawn = isinstance(written.error, FixRecord)
 
 
 def _update_in_crm(run: Pass, cases: Sequence[Case]) -> tuple[CRMBridgeError | None, list[Case]]:

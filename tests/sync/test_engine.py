@@ -2,47 +2,20 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from connection.dataverse.client import DataverseClient
-from connection.dataverse.writing import RowUpdate
 from coupling.models import Coupling, CouplingState, Direction
 from financials.models import Contact, Customer, Salesperson
-from sync.models import COUNTERS, Change, Conflict, SynchError, SynchJob, Waiting
+from sync.models import Change, Conflict, SynchError, SynchJob, Waiting
+from tests.sync.sides import account, counters, edit_account, edit_customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Run = Callable[..., dict[str, SynchJob]]
 Look = Callable[[], dict[str, Any]]
-
-
-def account(crm: DataverseClient, no: str, *columns: str) -> dict[str, Any]:
-    """The account coupled with a customer."""
-    coupling = Coupling.objects.get(mapping__name="CUSTOMER", erp_id=Customer.objects.get(no=no).system_id)
-    return crm.rows_by_id("account", [coupling.crm_id], select=columns)[coupling.crm_id]
-
-
-def edit_account(crm: DataverseClient, no: str, **values: Any) -> UUID:
-    """A CRM salesperson's edit."""
-    coupling = Coupling.objects.get(mapping__name="CUSTOMER", erp_id=Customer.objects.get(no=no).system_id)
-    (outcome,) = crm.update_many("account", [RowUpdate(coupling.crm_id, values, None)])
-    assert outcome.error is None
-    return coupling.crm_id
-
-
-def edit_customer(no: str, **values: Any) -> None:
-    """An ERP user's edit."""
-    customer = Customer.objects.get(no=no)
-    for name, value in values.items():
-        setattr(customer, name, value)
-    customer.save()
-
-
-def counters(job: SynchJob) -> dict[str, int]:
-    """The counters that are not zero."""
-    return {name: getattr(job, name) for name in COUNTERS if getattr(job, name)}
 
 
 def test_i1_i12_northwind_arrives_whole(northwind: None, run: Run, crm: DataverseClient) -> None:
