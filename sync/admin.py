@@ -15,6 +15,14 @@ class SynchJobAdmin(ReadOnlyAdmin):
     list_filter = ("state", "mapping", "direction")
     list_select_related = ("mapping",)
     date_hierarchy = "started_at"
+    how = ("type", "is_full", "state", "reason", "started_at", "finished_at")
+    fields = ("mapping", "direction", *how, "read", *COUNTERS)
+    readonly_fields = ("reason",)
+
+    @admin.display(description=_("message"))
+    def reason(self, job: SynchJob) -> str:
+        """Why the job failed, in the reader's language."""
+        return job.message_text
 
 
 @admin.register(SynchError)
@@ -25,11 +33,20 @@ class SynchErrorAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "mapping", "side", ("resolved_at", admin.EmptyFieldListFilter))
     list_select_related = ("mapping",)
     search_fields = ("record_name", "code", "=record_id")
+    who = ("mapping", "side", "record_id", "record_name")
+    what = ("kind", "code", "message", "advice", "technical")
+    fields = (*who, *what, "job", "attempts", "first_at", "last_at", "resolved_at")
+    readonly_fields = ("message", "advice")
 
     @admin.display(description=_("text"))
     def message(self, error: SynchError) -> str:
         """What went wrong, in the reader's language."""
         return error.message_text
+
+    @admin.display(description=_("what to do"))
+    def advice(self, error: SynchError) -> str:
+        """What to do about it, in the reader's language."""
+        return error.fix_text
 
 
 @admin.register(Waiting)

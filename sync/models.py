@@ -1,7 +1,10 @@
 """What moving data leaves behind: jobs with counters, errors, conflicts, history, and where each mapping stands."""
 
+from datetime import datetime
+
 from django.db import models
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -31,6 +34,10 @@ class Texts(models.JSONField):
 def in_language(texts: dict[str, str]) -> str:
     """The text in the reader's language, else in English."""
     return texts.get((get_language() or "en").split("-")[0]) or texts.get("en", "")
+
+
+def _moment(value: datetime) -> str:
+    return date_format(timezone.localtime(value), str(_("Y-m-d H:i")))
 
 
 COUNTERS = (
@@ -82,7 +89,7 @@ class SynchJob(models.Model):
         indexes = [models.Index(fields=["state", "-started_at"])]
 
     def __str__(self) -> str:
-        return f"{self.mapping} {self.get_direction_display()} {self.started_at:%Y-%m-%d %H:%M}"
+        return f"{self.mapping} {self.get_direction_display()} {_moment(self.started_at)}"
 
     @property
     def message_text(self) -> str:
@@ -211,7 +218,7 @@ class Change(models.Model):
         ordering = ["-pk"]
 
     def __str__(self) -> str:
-        return f"{self.coupling_id} {self.side} {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.coupling_id} {self.side} {_moment(self.at)}"
 
 
 class SynchState(models.Model):
