@@ -52,6 +52,7 @@ TEXTS = (
     ),
 )
 PLURALS = (
+    ngettext_lazy("Please correct the error below.", "Please correct the errors below."),
     ngettext_lazy("entry", "entries"),
     ngettext_lazy(
         "This password is too short. It must contain at least %d character.",
