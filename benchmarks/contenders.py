@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import django
 import requests
@@ -39,7 +40,8 @@ def crmbridge() -> dict[str, float]:
     from sync.engine.run import synchronize
 
     client = CRMConnection.enabled().client()
-    client.create_many("systemuser", salespeople_as_users())
+    users = salespeople_as_users(client.who_am_i().business_unit_id)
+    assert all(outcome.ok for outcome in client.create_many("systemuser", users))
     for name in ("SALESPEOPLE", "CURRENCY"):
         synchronize(TableMapping.objects.get(name=name), client, full=True)
     before = client.requests_sent
@@ -53,18 +55,17 @@ def crmbridge() -> dict[str, float]:
     return timed(work)
 
 
-def salespeople_as_users() -> list[dict[str, Any]]:
+def salespeople_as_users(business_unit: UUID) -> list[dict[str, Any]]:
     """The company's salespeople as CRM users, as a CRM that is in use has them."""
     from financials.models import Salesperson
 
     return [
         {
             "systemuserid": str(person.system_id),
-            "firstname": person.name.split()[0],
-            "lastname": person.name.split()[-1],
+            "lastname": person.name,
             "internalemailaddress": person.e_mail,
-            "domainname": person.e_mail,
             "islicensed": True,
+            "businessunitid@odata.bind": f"/businessunits({business_unit})",
         }
         for person in Salesperson.objects.all()
     ]

@@ -14,9 +14,9 @@ from django.utils import timezone, translation
 from connection.errors import Text
 from coupling.models import Coupling, CouplingState
 from coupling.tables.table import Values
-from coupling.transfer import Unresolved
 from sync.engine.case import Case, Counter, Pass
 from sync.engine.decision import FieldConflict, Pair
+from sync.engine.inserting import insert
 from sync.engine.writing import write_erp
 from sync.lease import renew
 from sync.models import Change, Conflict, Side, SynchError, SynchJob, SynchState, Waiting
@@ -122,29 +122,31 @@ def _base_after(case: Case) -> dict[str, Pair]:
 
 
 def _save_changes(run: Pass, cases: Sequence[Case]) -> None:
-    changes = [_crm_change(run, case) for case in cases if case.crm_written]
-    changes += [_erp_change(run, case) for case in cases if case.erp_written]
-    Change.objects.bulk_create(changes, batch_size=500)
+    """History: a row for each write, with what each field held before and after."""
+    now = timezone.now()
+    written = [(case, Side.CRM, _crm_fields(run, case)) for case in cases if case.crm_written]
+    written += [(case, Side.ERP, _erp_fields(run, case)) for case in cases if case.erp_written]
+    insert(
+        Change,
+        ("coupling", "job", "side", "is_insert", "fields", "at"),
+        [
+            (case.coupling.pk, run.job.pk, side, case.creates, fields, now)
+            for case, side, fields in written
+            if case.coupling
+        ],
+    )
 
 
-def _crm_change(run: Pass, case: Case) -> Change:
-    before = {} if case.creates else run.crm_record(case).values
-    return _change(run, case, Side.CRM, before, case.decision.to_crm)
+def _crm_fields(run: Pass, case: Case) -> dict[str, Pair]:
+    return _before_and_after({} if case.creates else run.crm_record(case).values, case.decision.to_crm)
 
 
-def _erp_change(run: Pass, case: Case) -> Change:
-    before = {} if case.creates else run.erp_record(case).values
-    return _change(run, case, Side.ERP, before, case.decision.to_erp)
+def _erp_fields(run: Pass, case: Case) -> dict[str, Pair]:
+    return _before_and_after({} if case.creates else run.erp_record(case).values, case.decision.to_erp)
 
 
-def _change(run: Pass, case: Case, side: Side, before: Values, after: Values) -> Change:
-    fields = {name: [before.get(name), value] for name, value in after.items() if before.get(name) != value}
-    return Change(coupling=_stored(case), job=run.job, side=side, is_insert=case.creates, fields=fields)
-
-
-def _stored(case: Case) -> Coupling:
-    assert case.coupling is not None
-    return case.coupling
+def _before_and_after(before: Values, after: Values) -> dict[str, Pair]:
+    return {name: [before.get(name), value] for name, value in after.items() if before.get(name) != value}
 
 
 def _save_conflicts(run: Pass, cases: Sequence[Case]) -> None:
@@ -225,33 +227,24 @@ def in_every_language(text: Text) -> dict[str, str]:
 
 def _save_waiting(run: Pass, cases: Sequence[Case]) -> None:
     """What the records wait for (I7); what they no longer wait for is struck out."""
-    wanted = {_wait_key(each): each for case in cases for each in _waits(run, case)}
-    known = Waiting.objects.filter(_either_half(run, cases), mapping=run.mapping)
-    keys = {_wait_key(each): each.pk for each in known}
-    Waiting.objects.filter(pk__in=[pk for key, pk in keys.items() if key not in wanted]).delete()
-    Waiting.objects.bulk_create([each for key, each in wanted.items() if key not in keys], batch_size=500)
+    key = ("side", "record_id", "waits_for", "waits_for_key")
+    wanted = {wait: rest for case in cases for wait, rest in _waits(run, case)}
+    rows = Waiting.objects.filter(_either_half(run, cases), mapping=run.mapping).values_list("pk", *key)
+    known = {tuple(wait): pk for pk, *wait in rows}
+    Waiting.objects.filter(pk__in=[pk for wait, pk in known.items() if wait not in wanted]).delete()
+    now = timezone.now()
+    new = [(run.mapping.pk, *wait, *rest, now) for wait, rest in wanted.items() if wait not in known]
+    insert(Waiting, ("mapping", *key, "record_name", "is_optional", "since"), new)
 
 
-def _waits(run: Pass, case: Case) -> list[Waiting]:
-    return [_waiting(run, case, wait, optional) for wait, optional in case.decision.waits]
-
-
-def _waiting(run: Pass, case: Case, wait: Unresolved, optional: bool) -> Waiting:
-    """The record that holds the reference waits, whichever half of the pair was read."""
-    record = run.erp_record(case) if wait.is_erp_key else run.crm_record(case)
-    return Waiting(
-        mapping=run.mapping,
-        side=Side.ERP if wait.is_erp_key else Side.CRM,
-        record_id=record.id,
-        record_name=record.name[:250],
-        waits_for_id=wait.mapping_id,
-        waits_for_key=wait.reference,
-        is_optional=optional,
-    )
-
-
-def _wait_key(row: Waiting) -> tuple[str, UUID, int, str]:
-    return row.side, row.record_id, row.waits_for_id, row.waits_for_key
+def _waits(run: Pass, case: Case) -> list[tuple[tuple[str, UUID, int, str], tuple[str, bool]]]:
+    """What a case waits for, as key and rest of a row. The half that holds the reference waits, whichever was read."""
+    waits = []
+    for wait, optional in case.decision.waits:
+        record = run.erp_record(case) if wait.is_erp_key else run.crm_record(case)
+        side = Side.ERP if wait.is_erp_key else Side.CRM
+        waits.append(((side.value, record.id, wait.mapping_id, wait.reference), (record.name[:250], optional)))
+    return waits
 
 
 def _save_counters(job: SynchJob, cases: Sequence[Case]) -> None:

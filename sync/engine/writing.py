@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID, uuid4
 
 from django.db import transaction
+from django.utils import timezone
 
 from connection.dataverse.errors import DuplicateKey, OutcomeUnknown, ServerFault, VersionMismatch
 from connection.errors import CRMBridgeError, FixRecord, Recovery
@@ -20,6 +21,7 @@ from coupling.tables.table import Record, Write, Written
 from coupling.transfer import resolve_lookups
 from sync.engine.case import Case, Counter, Pass
 from sync.engine.decision import Decision, decide, new_crm_row, new_erp_record
+from sync.engine.inserting import insert
 from sync.lease import renew
 
 ROUNDS = 3
@@ -95,21 +97,34 @@ def _reserve(run: Pass, cases: Sequence[Case]) -> None:
     Raises:
         LeaseLost: another process runs this mapping now; nothing is promised.
     """
-    new = []
-    for case in cases:
-        if case.coupling is None:
-            base = case.decision.after_crm
-            case.coupling = Coupling(
-                mapping=run.mapping, erp_id=case.id, crm_id=new_id(), state=CouplingState.PENDING, base=base
-            )
-            new.append(case.coupling)
-        elif case.coupling.base:
-            case.coupling.base = {}
-    again = [case.coupling.pk for case in cases if case.coupling and case.coupling.pk]
+    new = [_promise(run, case) for case in cases if case.coupling is None]
+    again = [case.coupling for case in cases if case.coupling and case.coupling.pk]
+    for coupling in again:
+        coupling.base = {}
     with transaction.atomic():
         renew(run.mapping, run.lease_owner)
-        Coupling.objects.bulk_create(new, batch_size=500)
-        Coupling.objects.filter(pk__in=again).update(base={})
+        Coupling.objects.filter(pk__in=[coupling.pk for coupling in again]).update(base={})
+        insert(
+            Coupling,
+            ("mapping", "erp_id", "crm_id", "state", "base", "created_at"),
+            [(each.mapping_id, each.erp_id, each.crm_id, each.state, each.base, each.created_at) for each in new],
+        )
+    stored = Coupling.objects.filter(mapping=run.mapping, erp_id__in=[coupling.erp_id for coupling in new])
+    keys = dict(stored.values_list("erp_id", "pk"))
+    for coupling in new:
+        coupling.pk = keys[coupling.erp_id]
+
+
+def _promise(run: Pass, case: Case) -> Coupling:
+    case.coupling = Coupling(
+        mapping_id=run.mapping.pk,
+        erp_id=case.id,
+        crm_id=new_id(),
+        state=CouplingState.PENDING,
+        base=case.decision.after_crm,
+        created_at=timezone.now(),
+    )
+    return case.coupling
 
 
 def new_id() -> UUID:
