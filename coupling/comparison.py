@@ -47,8 +47,8 @@ def _compared(field: FieldMapping, record: models.Model, agreed: Sequence[Any] |
 def _crm_value(field: FieldMapping, column: "models.Field[Any, Any] | None", agreed: Sequence[Any]) -> Any:
     """What the CRM held; a reference by the ERP's code for it, which people know, and an amount as the ERP shows it."""
     erp_value, crm_value = agreed
-    if field.kind != FieldKind.VALUE and erp_value is not None:
-        return erp_value
+    if field.kind != FieldKind.VALUE and crm_value is not None:
+        return erp_value or field.blank_means or crm_value
     if isinstance(column, models.DecimalField) and isinstance(crm_value, str):
         return Decimal(crm_value).quantize(Decimal(1).scaleb(-column.decimal_places))
     return crm_value
