@@ -9,6 +9,7 @@ from django.apps import apps
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import Expression, Q
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.text import get_text_list
 
@@ -17,6 +18,7 @@ from coupling.errors import RecordBusy, RecordChanged
 from coupling.filters import Filter
 from coupling.models import TableMapping
 from coupling.tables.folding import Folded
+from coupling.tables.position import Position
 from coupling.tables.table import Column, Page, Record, Write, Written
 from coupling.values import Value, canonical
 
@@ -43,12 +45,14 @@ class ERPTable:
 
     def changes(self, cursor: str, page_size: int) -> Iterator[Page]:
         """Records modified since the cursor, less an overlap, by keyset pages; the ERP tells of no deletions here."""
-        position = _position(cursor)
+        known, now = Position.parse(cursor), timezone.now()
+        after = known.start(OVERLAP) if known else None
         while True:
-            records = self._records(self._after(position), page_size)
+            records = self._records(self._after(after), page_size)
             if records:
-                position = (datetime.fromisoformat(records[-1].version), records[-1].id)
-                yield Page(records, cursor=f"{position[0].isoformat()}|{position[1]}")
+                last = datetime.fromisoformat(records[-1].version), records[-1].id
+                after = known.reached(*last, now, OVERLAP) if known else Position(*last, now)
+                yield Page(records, cursor=str(after))
             if len(records) < page_size:
                 return
 
@@ -124,12 +128,11 @@ class ERPTable:
         needed = [self.id_field, self.modified_field, self.key]
         return list(dict.fromkeys([*needed, *self.columns, *self.filter.columns]))
 
-    def _after(self, position: tuple[datetime, UUID] | None) -> Q:
+    def _after(self, position: Position | None) -> Q:
         if position is None:
             return Q()
-        modified, last = position
-        return Q(**{f"{self.modified_field}__gt": modified}) | Q(
-            **{self.modified_field: modified, f"{self.id_field}__gt": last}
+        return Q(**{f"{self.modified_field}__gt": position.modified}) | Q(
+            **{self.modified_field: position.modified, f"{self.id_field}__gt": position.id}
         )
 
     def _records(self, condition: Q, limit: int | None = None) -> list[Record]:
@@ -175,13 +178,6 @@ class ERPTable:
         if value is None and not field.null:
             return field.get_default()
         return field.to_python(value)
-
-
-def _position(cursor: str) -> tuple[datetime, UUID] | None:
-    if not cursor:
-        return None
-    modified, last = cursor.split("|")
-    return datetime.fromisoformat(modified) - OVERLAP, UUID(last)
 
 
 def _refused(error: ValidationError) -> CRMBridgeError:

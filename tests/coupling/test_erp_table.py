@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from coupling.errors import RecordChanged
 from coupling.models import TableMapping
@@ -51,6 +52,21 @@ def test_i4_a_commit_that_was_overtaken_is_not_missed(table: ERPTable) -> None:
     assert page.cursor is not None
     (again,) = table.changes(page.cursor, 10)
     assert "LATE" in {record.name for record in again.records}
+
+
+def test_i9_what_was_read_twice_is_not_read_for_ever(table: ERPTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    Customer.objects.bulk_create(Customer(no=f"C{n}", name=f"N{n}") for n in range(25))
+    cursor = [page.cursor for page in table.changes("", 10)][-1] or ""
+    early = [page.cursor for page in table.changes(cursor, 10)]
+    assert len(early) == 3
+    later = timezone.now() + OVERLAP
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    again = [page.cursor for page in table.changes(early[-1] or "", 10)]
+    assert len(again) == 3
+    assert list(table.changes(again[-1] or "", 10)) == []
+    Customer.objects.filter(no="C3").update(city="Bergen")
+    (page,) = table.changes(again[-1] or "", 10)
+    assert [record.name for record in page.records] == ["C3"]
 
 
 def test_values_are_canonical(table: ERPTable) -> None:
