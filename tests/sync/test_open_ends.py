@@ -248,3 +248,21 @@ def test_i12_a_page_full_of_conflicts_is_recorded(company: Any, run: Run, crm: D
     assert jobs["CUSTOMER to"].conflicts == 160
     assert Conflict.objects.filter(resolved_at=None).count() == 160 * len(fields)
     assert all(job.state == JobState.FINISHED for job in SynchJob.objects.all())
+
+
+def test_i6_i11_what_the_erp_refuses_stops_one_record_until_it_is_corrected(
+    customers: None, run: Run, crm: DataverseClient
+) -> None:
+    edit_account(crm, "C1", emailaddress1="no address", fax="1")
+    edit_account(crm, "C2", fax="2")
+    jobs = run()
+    assert counters(jobs["CUSTOMER from"])["failed"] == 1
+    assert [Customer.objects.get(no=no).fax_no for no in ("C1", "C2")] == ["", "2"]
+    assert "e_mail" in SynchError.objects.get().message_text
+    run()
+    assert len(open_errors()) == 1
+    edit_account(crm, "C1", emailaddress1="post@berg.no")
+    run()
+    customer = Customer.objects.get(no="C1")
+    assert (customer.e_mail, customer.fax_no) == ("post@berg.no", "1")
+    assert open_errors() == []
