@@ -18,7 +18,6 @@ from sandbox.service import Call
 
 Json = dict[str, Any]
 VERSION = "9.2.25063.00165"
-PARALLELISM = "8"
 
 
 def who_am_i(call: Call) -> Answer:
@@ -34,7 +33,7 @@ def who_am_i(call: Call) -> Answer:
         "UserId": call.user,
         "OrganizationId": organization[0] if organization else None,
     }
-    return Answer.of(content, headers={"x-ms-dop-hint": PARALLELISM})
+    return Answer.of(content)
 
 
 def retrieve_version(call: Call) -> Answer:

@@ -60,7 +60,9 @@ def rows_answer(call: Call, context: str, page: Page, extra: dict[str, Any], clo
     tail = json.dumps(closing, separators=(",", ":"))[1:] if closing else "}"
     applied = call.preferences.applied
     headers = {"Preference-Applied": applied} if applied else None
-    return Answer.text(f'{head},"value":[{page.json}]{"," if closing else ""}{tail}', headers=headers)
+    answer = Answer.text(f'{head},"value":[{page.json}]{"," if closing else ""}{tail}', headers=headers)
+    answer.rows = page.count
+    return answer
 
 
 def list_rows(call: Call, table: Table, belonging: Belonging | None = None) -> Answer:

@@ -8,6 +8,8 @@ from sandbox.addresses import row_address
 from sandbox.batch import Batch
 from sandbox.bulk import MESSAGES, bulk
 from sandbox.changes import count_changes, is_tracked, tracked_rows
+from sandbox.conditions.latency import kind_of
+from sandbox.conditions.striking import strike
 from sandbox.describing import entity_definitions, global_option_sets, relationship_definitions
 from sandbox.errors import DataverseError, NotModifiedError
 from sandbox.messages import ACTIONS, FUNCTIONS
@@ -31,7 +33,15 @@ _DEFINITIONS = {
 
 def dispatch(call: Call) -> Answer:
     """Answer one request; errors become answers in Dataverse's shape, unexpected ones are logged and become 500."""
+    answer = _answer(call)
+    request, latency = call.request, call.service.latency
+    answer.seconds += latency.seconds(kind_of(request.method, request.path), answer.rows, batched=call.batched)
+    return answer
+
+
+def _answer(call: Call) -> Answer:
     try:
+        strike(call)
         return _route(call)
     except DataverseError as error:
         return Answer.error(error)

@@ -4,6 +4,8 @@ import sqlite3
 import threading
 from dataclasses import dataclass, field
 
+from sandbox.conditions.faults import Faults
+from sandbox.conditions.latency import Latency
 from sandbox.metadata.catalog import Catalog
 from sandbox.protocol import Preferences, Request
 from sandbox.query.options import Options
@@ -46,6 +48,8 @@ class Service:
     catalog: Catalog
     store: Store
     counters: Counters = field(default_factory=Counters)
+    latency: Latency = field(default_factory=lambda: Latency({}))
+    faults: Faults = field(default_factory=Faults)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Call:
     service: Service
     request: Request
     user: str
+    batched: bool = False
 
     @property
     def catalog(self) -> Catalog:

@@ -55,7 +55,8 @@ def _digest(token: str) -> str:
 class SignIn:
     """Issues tokens for the one registered client and recognises them, also after a restart."""
 
-    def __init__(self, store: Store, credentials: Credentials, address: str) -> None:
+    def __init__(self, store: Store, credentials: Credentials, address: str, lifetime: int = LIFETIME) -> None:
+        self.lifetime = lifetime
         self.store = store
         self.credentials = credentials
         self.address = address

@@ -16,7 +16,7 @@ from sandbox.store.keys import forget_keys
 from sandbox.store.schema import quoted
 
 _FOLDER = Path(__file__).parent
-_ADMINISTRATOR = metadata_id("seed", "systemuser", "Sandbox Administrator")
+ADMINISTRATOR = metadata_id("seed", "systemuser", "Sandbox Administrator")
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -55,7 +55,7 @@ class _Planter:
         later: list[tuple[str, dict[str, Any]]] = []
         for name, items in rows.items():
             table = self.catalog.table(name)
-            writer = Writer(self.connection, self.catalog, _ADMINISTRATOR)
+            writer = Writer(self.connection, self.catalog, ADMINISTRATOR)
             for item in items:
                 body = self._body(table, item)
                 # The primary contact is planted after its account.
@@ -64,7 +64,7 @@ class _Planter:
                     later.append((body[table.id], {"primarycontactid@odata.bind": contact}))
                 writer.create(table, [body])
         if later:
-            writer = Writer(self.connection, self.catalog, _ADMINISTRATOR)
+            writer = Writer(self.connection, self.catalog, ADMINISTRATOR)
             writer.update(self.catalog.table("account"), later)
 
     def _body(self, table: Table, item: dict[str, Any]) -> dict[str, Any]:
