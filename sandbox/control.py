@@ -3,7 +3,7 @@
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from urllib.parse import parse_qs
 
 from sandbox.conditions.faults import Fault
@@ -84,11 +84,27 @@ def _clear_faults(call: Control) -> Answer:
     return Answer.none()
 
 
+def _people(call: Control) -> Answer:
+    """Tell who can sign in, with passwords."""
+    return Answer.of({"people": [asdict(person) for person in call.sign_in.directory.people()]})
+
+
+def _register(call: Control) -> Answer:
+    """Register one more certificate of the client, given as PEM."""
+    try:
+        call.sign_in.clients.register(call.body)
+    except ValueError:
+        return Answer.of({"error": "The body must be a certificate in PEM form."}, 400)
+    return Answer.none()
+
+
 _HANDLERS: dict[tuple[str, str], Callable[[Control], Answer]] = {
     ("POST", "reset"): _reset,
     ("GET", "calls"): _calls,
     ("POST", "expire-changes"): _expire_changes,
     ("POST", "expire-tokens"): _expire_tokens,
+    ("GET", "people"): _people,
+    ("POST", "certificate"): _register,
     ("POST", "faults"): _add_faults,
     ("GET", "faults"): _list_faults,
     ("DELETE", "faults"): _clear_faults,

@@ -10,11 +10,11 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers import gthread
 
-from sandbox.certificates import Certificates, load_certificates
+from sandbox.certificates import load_certificates
 from sandbox.conditions.faults import Faults
 from sandbox.conditions.latency import Latency
 from sandbox.conditions.protection import PRESETS, Protection
-from sandbox.details import Credentials, details, load_credentials, write_details
+from sandbox.details import Certificates, Credentials, details, load_credentials, write_details
 from sandbox.metadata.catalog import load_catalog
 from sandbox.seed.planting import is_planted, plant
 from sandbox.service import Service
@@ -82,7 +82,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotate
         address = f"https://localhost:{self.port}"
         faults = Faults(allowed=self.conduct.faults)
         service = Service(catalog, store, latency=Latency.parse(self.conduct.latency), faults=faults)
-        sign_in = SignIn(store, self.credentials, address, self.conduct.token_lifetime)
+        sign_in = SignIn(store, self.credentials, address, self.certificates, self.conduct.token_lifetime)
         return Door(service, sign_in, self.credentials, Protection(PRESETS[self.conduct.limits]))
 
     def _remember_port(self, arbiter: Any) -> None:
@@ -91,7 +91,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotate
 
     def _announce(self, worker: Any) -> None:
         """Tell clients where the sandbox is, now that it answers."""
-        text = write_details(self.folder, details(self.credentials, self.port, self.certificates.authority))
+        text = write_details(self.folder, details(self.credentials, self.port, self.certificates))
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from django.utils import translation
+
 from sandbox import errors
 from sandbox.conditions.faults import Fault
 from sandbox.conditions.protection import Protection
@@ -20,11 +22,14 @@ from sandbox.pages.visit import Visit
 from sandbox.protocol import MAX_URL, SERVICE_PATH, Answer, Request
 from sandbox.routes import dispatch
 from sandbox.service import Call, Service
-from sandbox.signin import SignIn, SignInError
+from sandbox.signin import SignIn
 
 logger = logging.getLogger(__name__)
 MAX_BODY = 128 * 1024 * 1024
-_SIGN_IN = re.compile(r"/([\w.-]+)(/oauth2/v2\.0/token|/oauth2/token|(?:/v2\.0)?/\.well-known/openid-configuration)")
+_SIGN_IN = re.compile(
+    r"/([\w.-]+)(/oauth2(?:/v2\.0)?/(?:token|authorize)|(?:/v2\.0)?/\.well-known/openid-configuration"
+    r"|/discovery(?:/v2\.0)?/(?:instance|keys))"
+)
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
@@ -84,12 +89,17 @@ class Door:
 
     def _elsewhere(self, environ: Environ, path: str, query: str) -> Answer:
         """Answer what is not the Web API: the sign-in, the controls of the sandbox and its pages."""
-        sign_in = _SIGN_IN.fullmatch(path)
-        if sign_in:
-            return self._sign_in(environ, sign_in[1], sign_in[2])
         if path.startswith("/sandbox/"):
             return control(self._control(environ, path, query))
-        return page(Visit(self.service, environ["REQUEST_METHOD"], path, query, _headers(environ), _body(environ)))
+        visit = Visit(self.service, environ["REQUEST_METHOD"], path, query, _headers(environ), _body(environ))
+        sign_in = _SIGN_IN.fullmatch(path)
+        if sign_in:
+            with translation.override(visit.language):
+                return self.sign_in.answer(visit, sign_in[1], sign_in[2])
+        if path == "/people":
+            with translation.override(visit.language):
+                return visit.page("people.html", {"people": self.sign_in.directory.people()})
+        return page(visit)
 
     def _control(self, environ: Environ, path: str, query: str) -> Control:
         key, body = environ.get("HTTP_X_SANDBOX_KEY", ""), _body(environ)
@@ -119,7 +129,9 @@ class Door:
         """Let the caller in and answer; the time that the service would take counts against the limits."""
         if fault is not None:
             self._before(fault)
-        user = self.sign_in.user_of(self.sign_in.client_of(request.headers.get("authorization", "")), request.headers)
+        user = self.sign_in.user_of(
+            self.sign_in.principal_of(request.headers.get("authorization", "")), request.headers
+        )
         with self.protection.admitted(user):
             answer = dispatch(Call(self.service, request, user))
             if answer.seconds:
@@ -137,13 +149,3 @@ class Door:
             raise fault.error()
         elif fault.kind == "timeout-before":
             hang_up(fault)
-
-    def _sign_in(self, environ: Environ, tenant: str, endpoint: str) -> Answer:
-        try:
-            if endpoint.endswith("openid-configuration"):
-                return self.sign_in.discovery(tenant)
-            if environ["REQUEST_METHOD"] != "POST":
-                raise SignInError(400, "invalid_request", 900561, "The endpoint only accepts POST requests.")
-            return self.sign_in.token(tenant, _body(environ), environ.get("HTTP_AUTHORIZATION", ""))
-        except SignInError as error:
-            return error.answer()

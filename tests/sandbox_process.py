@@ -104,6 +104,11 @@ class SandboxProcess:
         numbers: dict[str, int] = self.control("GET", "calls").json()
         return numbers
 
+    def people(self) -> dict[str, str]:
+        """Return the passwords of the people who can sign in, by login."""
+        found = self.control("GET", "people").json()["people"]
+        return {person["login"]: person["password"] for person in found}
+
     def token(self) -> str:
         """Return a new access token, asked for without any client library."""
         form = {
