@@ -1,4 +1,4 @@
-"""Signs the application in (dataverse-web-api.md 2): client credentials through msal, one app a process."""
+"""Signs the application in (dataverse-web-api.md 2): secret or certificate through msal, one app a process."""
 
 import re
 from threading import Lock
@@ -8,6 +8,7 @@ import requests
 from django.utils.translation import gettext_lazy as _
 
 from connection.dataverse.address import is_microsoft_login, login_address
+from connection.dataverse.certificate import Certificate
 from connection.dataverse.diagnosis import from_exception
 from connection.dataverse.errors import LoginUnavailable, SignInRefused
 from connection.dataverse.session import GuardedSession
@@ -31,6 +32,10 @@ _REASONS: dict[str, tuple[Text, Text]] = {
         _("The sign-in was refused: the application is unknown in this tenant."),
         _("Check the client ID and the tenant."),
     ),
+    "700027": (
+        _("The sign-in was refused: the login server does not know the certificate."),
+        _("Upload the certificate to the app registration in Microsoft Entra ID."),
+    ),
     "90002": _NO_TENANT,
     "500011": (
         _("The sign-in was refused: this tenant does not know the Dynamics CRM address."),
@@ -45,10 +50,20 @@ class SignIn:
     Nothing happens over the network before the first `token()`: msal's constructor already asks the login server.
     """
 
-    def __init__(self, address: str, *, tenant: str, client_id: str, client_secret: str, authority: str = "") -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        tenant: str,
+        client_id: str,
+        client_secret: str = "",
+        certificate: Certificate | None = None,
+        authority: str = "",
+    ) -> None:
         register_secret(client_secret)
         self._login = login_address(address, authority)
-        self._tenant, self._client_id, self._client_secret = tenant, client_id, client_secret
+        self._tenant, self._client_id, self._certificate = tenant, client_id, certificate
+        self._client_secret = client_secret
         self._scope = f"{address}/.default"
         self._app: Any = None
         self._lock = Lock()
@@ -78,15 +93,29 @@ class SignIn:
             self._app = None
 
     def _new_app(self) -> Any:
-        import msal  # takes 0.14 s, which only a process that signs in should pay
+        return new_app(self._login, self._tenant, self._client_id, self._credential())
 
-        return msal.ConfidentialClientApplication(
-            self._client_id,
-            authority=self._login if self._login.endswith(f"/{self._tenant}") else f"{self._login}/{self._tenant}",
-            client_credential=self._client_secret,
-            http_client=GuardedSession(timeout=(10.0, 30.0)),
-            instance_discovery=None if is_microsoft_login(self._login) else False,
-        )
+    def _credential(self) -> str | dict[str, str]:
+        if self._certificate is None:
+            return self._client_secret
+        return {
+            "private_key": self._certificate.private_key,
+            "public_certificate": self._certificate.public_certificate,
+        }
+
+
+def new_app(login: str, tenant: str, client_id: str, credential: Any, **options: Any) -> Any:
+    """Msal's app for `tenant` at the address `login`; asks the login server at once."""
+    import msal  # takes 0.14 s, which only a process that signs in should pay
+
+    return msal.ConfidentialClientApplication(
+        client_id,
+        authority=login if login.endswith(f"/{tenant}") else f"{login}/{tenant}",
+        client_credential=credential,
+        http_client=GuardedSession(timeout=(10.0, 30.0)),
+        instance_discovery=None if is_microsoft_login(login) else False,
+        **options,
+    )
 
 
 def _unavailable(error: CRMBridgeError) -> CRMBridgeError:
