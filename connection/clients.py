@@ -23,7 +23,7 @@ _clients: dict[tuple[object, ...], DataverseClient] = {}
 
 
 def client_for(connection: "CRMConnection") -> DataverseClient:
-    """The client for the present settings of `connection`. Raises AddressRefused and UnreadableSecret.
+    """The client for the present settings of `connection`. Raises what `sign_in_of` raises.
 
     A process forked from this one makes its own, because sockets cannot be shared.
     """
@@ -35,19 +35,23 @@ def client_for(connection: "CRMConnection") -> DataverseClient:
 
 
 def new_client(connection: "CRMConnection", *, clock: Clock | None = None) -> DataverseClient:
-    """A client of its own for `connection`. Raises AddressRefused, UnreadableSecret and CertificateUnusable."""
-    address = crm_address(connection.address)
+    """A client of its own for `connection`. Raises what `sign_in_of` raises."""
+    store = DatabaseStore(connection.tables) if connection.pk else MemoryStore()
+    traffic = Traffic(budget_of(connection), clock)
+    return DataverseClient(Http(crm_address(connection.address), sign_in_of(connection), traffic=traffic), store=store)
+
+
+def sign_in_of(connection: "CRMConnection") -> SignIn:
+    """The sign-in that `connection` describes. Raises AddressRefused, UnreadableSecret and CertificateUnusable."""
     certificate = connection.certificate.reveal()
-    sign_in = SignIn(
-        address,
+    return SignIn(
+        crm_address(connection.address),
         tenant=connection.tenant_id,
         client_id=connection.client_id,
         client_secret=connection.client_secret.reveal(),
         certificate=Certificate.parse(certificate) if certificate else None,
         authority=connection.authority,
     )
-    store = DatabaseStore(connection.tables) if connection.pk else MemoryStore()
-    return DataverseClient(Http(address, sign_in, traffic=Traffic(budget_of(connection), clock)), store=store)
 
 
 def _key(connection: "CRMConnection") -> tuple[object, ...]:

@@ -1,6 +1,7 @@
 """Signs the application in (dataverse-web-api.md 2): secret or certificate through msal, one app a process."""
 
 import re
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
@@ -42,6 +43,8 @@ _REASONS: dict[str, tuple[Text, Text]] = {
         _("Check that address and tenant belong together."),
     ),
 }
+# What comes back where a person says no.
+_NOT_WANTED = ("access_denied", "consent_required", "interaction_required")
 
 
 class SignIn:
@@ -64,36 +67,77 @@ class SignIn:
         self._login = login_address(address, authority)
         self._tenant, self._client_id, self._certificate = tenant, client_id, certificate
         self._client_secret = client_secret
-        self._scope = f"{address}/.default"
+        self._address = address
         self._app: Any = None
         self._lock = Lock()
 
     def token(self) -> str:
         """An access token. Raises SignInRefused, LoginUnavailable or CertificateRefused."""
         with self._lock:
-            answer = self._ask()
-        if "access_token" not in answer:
-            raise _refusal(f"{answer.get('error')}: {answer.get('error_description')}")
-        return str(answer["access_token"])
+            return _token_in(self._asked(self._ask))
+
+    def begin_person(self, return_address: str) -> dict[str, Any]:
+        """What to keep of a person's sign-in until they return (authorization code with PKCE); `auth_uri` is its page.
+
+        Raises as `token` does.
+        """
+        scopes = [f"{self._address}/user_impersonation"]
+        return self._asked(
+            lambda: self._app_for_people().initiate_auth_code_flow(
+                scopes, redirect_uri=return_address, prompt="select_account"
+            )
+        )
+
+    def finish_person(self, begun: dict[str, Any], answer: Mapping[str, str]) -> str:
+        """The person's access token for what their browser brought back. Raises as `token` does."""
+        if answer.get("error") in _NOT_WANTED:
+            raise SignInRefused(
+                _("The sign-in was cancelled, or the permission was not given."),
+                fix=_("Sign in again, and accept what the page asks for."),
+                technical=answer.get("error_description", ""),
+            )
+        if answer.get("state") != begun["state"]:
+            raise SignInRefused(_("The answer does not belong to this sign-in."), fix=_("Sign in again."))
+        return _token_in(
+            self._asked(lambda: self._app_for_people().acquire_token_by_auth_code_flow(begun, dict(answer)))
+        )
 
     def _ask(self) -> dict[str, Any]:
+        self._app = self._app or self._new_app()
+        answer: dict[str, Any] = self._app.acquire_token_for_client(scopes=[f"{self._address}/.default"])
+        return answer
+
+    def _asked(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What msal answers, its failures as ours."""
         try:
-            self._app = self._app or self._new_app()
-            answer: dict[str, Any] = self._app.acquire_token_for_client(scopes=[self._scope])
+            return ask()
         except requests.RequestException as failure:
             raise _unavailable(from_exception(failure, repeatable=True)) from None
         except (ValueError, KeyError, RuntimeError) as failure:
             # msal's ways to say that a login server does not know the tenant, or is none.
             raise SignInRefused(_NO_TENANT[0], fix=_NO_TENANT[1], technical=str(failure)) from None
-        return answer
+
+    def _app_for_people(self) -> Any:
+        """An app of its own for each sign-in, without a refresh token: nothing of it is to stay."""
+        return self._new_app(exclude_scopes=["offline_access"])
 
     def renew(self) -> None:
         """Forget the token, so that the next one is fresh: the CRM did not accept the last one."""
         with self._lock:
             self._app = None
 
-    def _new_app(self) -> Any:
-        return new_app(self._login, self._tenant, self._client_id, self._credential())
+    def _new_app(self, **options: Any) -> Any:
+        """Msal's app, which asks the login server at once."""
+        import msal  # takes 0.14 s, which only a process that signs in should pay
+
+        return msal.ConfidentialClientApplication(
+            self._client_id,
+            authority=self._login if self._login.endswith(f"/{self._tenant}") else f"{self._login}/{self._tenant}",
+            client_credential=self._credential(),
+            http_client=GuardedSession(timeout=(10.0, 30.0)),
+            instance_discovery=None if is_microsoft_login(self._login) else False,
+            **options,
+        )
 
     def _credential(self) -> str | dict[str, str]:
         if self._certificate is None:
@@ -104,18 +148,10 @@ class SignIn:
         }
 
 
-def new_app(login: str, tenant: str, client_id: str, credential: Any, **options: Any) -> Any:
-    """Msal's app for `tenant` at the address `login`; asks the login server at once."""
-    import msal  # takes 0.14 s, which only a process that signs in should pay
-
-    return msal.ConfidentialClientApplication(
-        client_id,
-        authority=login if login.endswith(f"/{tenant}") else f"{login}/{tenant}",
-        client_credential=credential,
-        http_client=GuardedSession(timeout=(10.0, 30.0)),
-        instance_discovery=None if is_microsoft_login(login) else False,
-        **options,
-    )
+def _token_in(answer: Mapping[str, Any]) -> str:
+    if "access_token" not in answer:
+        raise _refusal(f"{answer.get('error')}: {answer.get('error_description')}")
+    return str(answer["access_token"])
 
 
 def _unavailable(error: CRMBridgeError) -> CRMBridgeError:

@@ -116,7 +116,11 @@ class Budget:
         spent = {step: amount for step, amount in self.spent.items() if step > oldest}
         members = {name: until for name, until in self.members.items() if until > now}
         members[report.member] = now + MEMBER_FOR
-        return replace(self, spent=spent, members=members)._charged(report.spent, now)
+        # The documented limits are tried out for a window before they are doubted.
+        lowered_at = self.lowered_at or now
+        parallel = PARALLEL if now - lowered_at > self.window else self.parallel
+        counting = replace(self, spent=spent, members=members, parallel=parallel, lowered_at=lowered_at)
+        return counting._charged(report.spent, now)
 
     def _charged(self, amount: Amount, now: float) -> "Budget":
         step = self._step(now)
@@ -143,7 +147,7 @@ class Budget:
             self.limits.requests * (_RAISE if self._room.requests < 1 else 1),
             self.limits.seconds * (_RAISE if self._room.seconds <= 0 else 1),
         )
-        return replace(self, limits=limits, parallel=max(self.parallel, PARALLEL), raised_at=now)
+        return replace(self, limits=limits, raised_at=now)
 
     @property
     def _room(self) -> Amount:
@@ -165,7 +169,8 @@ class Budget:
     def _next_room(self, now: float) -> float:
         """When the oldest spending leaves the window, or the limits may be raised."""
         step = self.window / STEPS
-        leaves = min((number + 1) * step + self.window for number, amount in self.spent.items() if amount.requests > 0)
+        charged = [number for number, amount in self.spent.items() if amount != Amount()]
+        leaves = (min(charged) + 1) * step + self.window if charged else now
         raised = max(self.raised_at + step, self.lowered_at + self.window)
         return max(now + step / 10, min(leaves, raised + step / 10))
 
