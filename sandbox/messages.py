@@ -128,6 +128,7 @@ def bulk_delete(call: Call) -> Answer:
             table = call.catalog.find(str(query.get("EntityName")))
             if table is None:
                 raise errors.bad_request("The entity of the query was not found.", "0x80041102")
+            call.access.require("Delete", table)
             count = delete_many(call.writer(connection), table, _named_ids(query, table.id))
             call.count("deleted", count)
     context = call.context("Microsoft.Dynamics.CRM.BulkDeleteResponse")

@@ -6,6 +6,7 @@ import re
 from sandbox import errors, virtual
 from sandbox.addresses import row_address
 from sandbox.batch import Batch
+from sandbox.bound import bound_message
 from sandbox.bulk import MESSAGES, bulk
 from sandbox.changes import count_changes, is_tracked, tracked_rows
 from sandbox.conditions.latency import kind_of
@@ -89,6 +90,8 @@ def _unbound(call: Call, name: str) -> Answer:
 def _table(call: Call, table: Table, predicate: str | None, rest: list[str]) -> Answer:
     if predicate is not None:
         address = row_address(table, predicate)
+        if rest and rest[0].startswith(_BOUND):
+            return bound_message(call, address, rest[0].removeprefix(_BOUND).removesuffix("()"))
         return behind_row(call, address, rest) if rest else single(call, address)
     if not rest:
         tracked = call.request.method == "GET" and is_tracked(call)

@@ -3,7 +3,9 @@
 import sqlite3
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from sandbox.access import Access
 from sandbox.conditions.faults import Faults
 from sandbox.conditions.latency import Latency
 from sandbox.metadata.catalog import Catalog
@@ -81,6 +83,12 @@ class Call:
         """What `Prefer` asks for."""
         return self.request.preferences
 
+    @cached_property
+    def access(self) -> Access:
+        """What the user may do."""
+        with self.store.reading() as connection:
+            return Access.of(connection, self.user)
+
     def context(self, fragment: str) -> str:
         """Return an `@odata.context`."""
         return f"{self.request.root}$metadata#{fragment}"
@@ -91,4 +99,4 @@ class Call:
 
     def writer(self, connection: sqlite3.Connection) -> Writer:
         """Return a writer for this user on an open write transaction."""
-        return Writer(connection, self.catalog, self.user, self.request.references)
+        return Writer(connection, self.catalog, self.user, self.request.references, self.access)

@@ -1,7 +1,7 @@
 """The catalog: every table with its columns, keys and relationships, looked up by the names clients use."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,23 @@ class Reference:
 
     column: Column
     target: Target
+
+
+@dataclass(frozen=True)
+class Association:
+    """A many-to-many relationship seen from one of its tables; links keep the ids as `one` and `two`."""
+
+    relationship: str
+    navigation: str
+    near: str
+    table: str
+    far: str
+    intersect: str
+
+    def members(self, identity: str) -> str:
+        """Return the SQL of the linked ids, `identity` being the SQL of the id on our side."""
+        name = self.relationship.replace("'", "''")
+        return f"SELECT {self.far} FROM \"$link\" WHERE relationship = '{name}' AND {self.near} = {identity}"  # noqa: S608
 
 
 @dataclass(eq=False)
@@ -55,6 +72,7 @@ class Table:
     listed: list[str]
     form: list[str]
     references: list[Reference] = field(default_factory=list)
+    associations: dict[str, Association] = field(default_factory=dict)
 
     @property
     def metadata_id(self) -> str:
@@ -118,11 +136,14 @@ class Table:
 class Catalog:
     """All tables, by logical name, by entity set name and by MetadataId."""
 
-    def __init__(self, tables: list[Table]) -> None:
+    def __init__(self, tables: list[Table], associations: Sequence[Mapping[str, Any]] = ()) -> None:
         self._by_name = {table.name: table for table in tables}
         self._by_set = {table.entity_set: table for table in tables}
         self._by_id = {table.metadata_id: table for table in tables}
         _link(self._by_name)
+        self.associations = list(associations)
+        for spec in associations:
+            _associate(self._by_name, spec)
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self._by_name.values())
@@ -152,6 +173,14 @@ def _link(tables: dict[str, Table]) -> None:
                 del column.targets[missing]
             for target in column.targets.values():
                 tables[target.table].references.append(Reference(column, target))
+
+
+def _associate(tables: dict[str, Table], spec: Mapping[str, Any]) -> None:
+    """Tell both tables of a many-to-many relationship about it."""
+    (one, two), (from_one, from_two) = spec["tables"], spec["navigations"]
+    for here, there, navigation, near, far in ((one, two, from_one, "one", "two"), (two, one, from_two, "two", "one")):
+        association = Association(spec["name"], navigation, near, there, far, spec["intersect"])
+        tables[here].associations[navigation] = association
 
 
 def _with_base_twins(table: str, columns: dict[str, Column]) -> dict[str, Column]:
@@ -202,4 +231,5 @@ def load_catalog(folder: Path = TABLES_FOLDER) -> Catalog:
     """Read the catalog from the data files of a folder; `_groups.json` holds columns that tables share."""
     groups = json.loads((folder / "_groups.json").read_text(encoding="utf-8"))
     files = sorted(path for path in folder.glob("*.json") if not path.name.startswith("_"))
-    return Catalog([_table_from(json.loads(path.read_text(encoding="utf-8")), groups) for path in files])
+    tables = [_table_from(json.loads(path.read_text(encoding="utf-8")), groups) for path in files]
+    return Catalog(tables, json.loads((folder / "_associations.json").read_text(encoding="utf-8")))

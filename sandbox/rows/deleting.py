@@ -16,6 +16,7 @@ from sandbox.store.schema import quoted
 
 def delete(writer: Writer, table: Table, identity: str, etag: str | None = None) -> None:
     """Delete one row; a missing one raises 404, another version than `etag` 412, a restricting child 405."""
+    writer.require("Delete", table)
     sql = f"SELECT versionnumber FROM {quoted(table.name)} WHERE {quoted(table.id)} = ?"
     found = writer.connection.execute(sql, [identity]).fetchone()
     if found is None:
@@ -34,6 +35,9 @@ def delete_many(writer: Writer, table: Table, identities: Sequence[str]) -> int:
         f"RETURNING {quoted(table.id)}"
     )
     gone = [row[0] for row in writer.connection.execute(sql, [json.dumps(list(identities))])]
+    for association in table.associations.values():
+        unlink = f'DELETE FROM "$link" WHERE relationship = ? AND {association.near} = ?'
+        writer.connection.executemany(unlink, [(association.relationship, identity) for identity in gone])
     versions = take_versions(writer.connection, len(gone))
     entries = [(version, table.name, identity) for version, identity in zip(versions, gone, strict=True)]
     writer.connection.executemany('INSERT INTO "$deleted" VALUES (?, ?, ?)', entries)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from sandbox import errors
+from sandbox.access import Access
 from sandbox.addresses import RowAddress, parse_row
 from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Catalog, Table
@@ -42,7 +43,9 @@ class Writer:
         catalog: Catalog,
         user: str,
         references: Mapping[str, str] | None = None,
+        access: Access | None = None,
     ) -> None:
+        self.access = access
         self.connection = connection
         self.catalog = catalog
         self.user = user
@@ -57,10 +60,16 @@ class Writer:
     def _business_units(self) -> dict[str, str]:
         return dict(self.connection.execute("SELECT systemuserid, businessunitid FROM systemuser"))
 
+    def require(self, verb: str, table: Table) -> None:
+        """Raise DataverseError (403) unless the user may do this; what the sandbox itself writes is not asked."""
+        if self.access is not None:
+            self.access.require(verb, table)
+
     # -- creating
 
     def create(self, table: Table, payloads: Sequence[Payload]) -> list[str]:
         """Create rows and return their ids in order; a taken id or key raises 412."""
+        self.require("Create", table)
         drafts = [reader(table, creating=True).read(payload) for payload in payloads]
         for draft in drafts:
             self._create_parents(draft)
@@ -124,6 +133,7 @@ class Writer:
 
     def update(self, table: Table, changes: Sequence[tuple[str, Payload]], etag: str | None = None) -> None:
         """Change rows given by id; a missing one raises 404, another version than `etag` 412."""
+        self.require("Write", table)
         drafts = [reader(table, creating=False).read(payload) for _, payload in changes]
         self._resolve([bind for draft in drafts for bind in draft.binds], drafts)
         existing = self._existing(table, [identity for identity, _ in changes])

@@ -7,10 +7,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from sandbox.access import ADMINISTRATOR_TEMPLATE, CUSTOMIZER_TEMPLATE
 from sandbox.details import Credentials
 from sandbox.metadata.catalog import Catalog, Table
 from sandbox.metadata.columns import metadata_id
 from sandbox.rows.writing import Writer
+from sandbox.seed.privileges import plant_members, plant_privileges
 from sandbox.store.database import Store, set_setting, setting
 from sandbox.store.keys import forget_keys
 from sandbox.store.schema import quoted
@@ -21,9 +23,9 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 def is_planted(store: Store) -> bool:
-    """Return True when the store has its organization."""
+    """Return True when the store has its organization and its roles."""
     with store.reading() as connection:
-        return connection.execute("SELECT 1 FROM organization").fetchone() is not None
+        return connection.execute("SELECT 1 FROM organization, privilege").fetchone() is not None
 
 
 def plant(store: Store, catalog: Catalog, credentials: Credentials, *, empty: bool) -> None:
@@ -32,10 +34,13 @@ def plant(store: Store, catalog: Catalog, credentials: Credentials, *, empty: bo
         forget_keys(connection, catalog)
         for table in catalog:
             connection.execute(f"DELETE FROM {quoted(table.name)}")
-        connection.execute('DELETE FROM "$deleted"')
+        for name in ("$deleted", "$link", "$granted"):
+            connection.execute(f"DELETE FROM {quoted(name)}")
         set_setting(connection, "oldest version", setting(connection, "version") + 1)
         for name in ("organization",) if empty else ("organization", "sales"):
             _Planter(connection, catalog, credentials).plant(_read(name))
+        plant_privileges(connection, catalog)
+        plant_members(connection)
 
 
 def _read(name: str) -> Rows:
@@ -82,7 +87,9 @@ class _Planter:
 
 
 def _identity(table: Table, name: str) -> str:
-    """Return the id of a planted row; the same in every sandbox."""
+    """Return the id of a planted row; the same in every sandbox, and for role templates the same everywhere."""
+    if table.name == "roletemplate":
+        return {"System Administrator": ADMINISTRATOR_TEMPLATE, "System Customizer": CUSTOMIZER_TEMPLATE}[name]
     return metadata_id("seed", table.name, name)
 
 
