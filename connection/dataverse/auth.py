@@ -81,6 +81,7 @@ class SignIn:
 
         Raises as `token` does.
         """
+        # The answer comes as a GET: with a POST from another site, browsers send no session cookie along.
         scopes = [f"{self._address}/user_impersonation"]
         return self._asked(
             lambda: self._app_for_people().initiate_auth_code_flow(
