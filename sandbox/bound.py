@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sandbox import errors
+from sandbox import errors, selling
 from sandbox.access import DEPTHS, Access, all_privileges, privilege_id
 from sandbox.addresses import RowAddress
 from sandbox.protocol import Answer
@@ -66,6 +66,7 @@ def add_privileges(call: Call, role: str) -> Answer:
 
 Handler = Callable[[Call, str], Answer]
 BOUND: dict[tuple[str, str], tuple[str, Handler]] = {
+    **selling.OF_ROWS,
     ("systemuser", "RetrieveUserPrivileges"): ("GET", user_privileges),
     ("role", "AddPrivilegesRole"): ("POST", add_privileges),
 }

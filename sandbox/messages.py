@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import errors
+from sandbox import errors, selling
 from sandbox.metadata.attributes import attribute
 from sandbox.metadata.definitions import entity
 from sandbox.protocol import Answer
@@ -151,4 +151,4 @@ FUNCTIONS: dict[str, Handler] = {
     "RetrieveTotalRecordCount": total_record_count,
     "RetrieveMetadataChanges": metadata_changes,
 }
-ACTIONS: dict[str, Handler] = {"BulkDelete": bulk_delete}
+ACTIONS: dict[str, Handler] = {"BulkDelete": bulk_delete, **selling.UNBOUND}

@@ -3,7 +3,7 @@
 import logging
 import re
 
-from sandbox import errors, virtual
+from sandbox import errors
 from sandbox.addresses import row_address
 from sandbox.batch import Batch
 from sandbox.bound import bound_message
@@ -20,6 +20,7 @@ from sandbox.paging import count_rows
 from sandbox.properties import behind_row
 from sandbox.protocol import Answer
 from sandbox.resources import collection, single
+from sandbox.selling import OF_TABLES
 from sandbox.service import Call
 
 logger = logging.getLogger(__name__)
@@ -82,8 +83,6 @@ def _unbound(call: Call, name: str) -> Answer:
             if call.request.method != method:
                 raise errors.not_allowed(call.request.method)
             return handlers[name](call)
-    if name in virtual.SETS:
-        return virtual.virtual_rows(call, name)
     raise errors.segment_not_found(name)
 
 
@@ -101,6 +100,8 @@ def _table(call: Call, table: Table, predicate: str | None, rest: list[str]) -> 
     message = rest[0].removeprefix(_BOUND)
     if rest[0].startswith(_BOUND) and message in MESSAGES:
         return bulk(call, table, message)
+    if (table.name, message) in OF_TABLES and call.request.method == "POST":
+        return OF_TABLES[table.name, message](call)
     raise errors.segment_not_found(rest[0])
 
 

@@ -106,6 +106,11 @@ class Table:
         """True when rows carry statecode and statuscode."""
         return "statecode" in self.columns
 
+    @property
+    def first_state(self) -> int:
+        """The statecode of a new row."""
+        return int(self.columns["statecode"].default or 0) if self.has_state else 0
+
     @cached_property
     def priced(self) -> bool:
         """True when rows have a currency of their own, and with it an exchange rate."""

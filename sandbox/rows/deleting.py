@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sandbox import errors
 from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Reference, Table
-from sandbox.rows import rules
+from sandbox.rows import following, rules
+from sandbox.rows.documents import LINES
 from sandbox.rows.writing import Writer, check_version
 from sandbox.store.database import take_versions
 from sandbox.store.schema import quoted
@@ -34,6 +35,7 @@ def delete_many(writer: Writer, table: Table, identities: Sequence[str]) -> int:
         f"DELETE FROM {quoted(table.name)} WHERE {quoted(table.id)} IN (SELECT value FROM json_each(?)) "
         f"RETURNING {quoted(table.id)}"
     )
+    lines_of = following.parents(writer, table, identities) if table.name in LINES else []
     gone = [row[0] for row in writer.connection.execute(sql, [json.dumps(list(identities))])]
     for association in table.associations.values():
         unlink = f'DELETE FROM "$link" WHERE relationship = ? AND {association.near} = ?'
@@ -41,6 +43,8 @@ def delete_many(writer: Writer, table: Table, identities: Sequence[str]) -> int:
     versions = take_versions(writer.connection, len(gone))
     entries = [(version, table.name, identity) for version, identity in zip(versions, gone, strict=True)]
     writer.connection.executemany('INSERT INTO "$deleted" VALUES (?, ?, ?)', entries)
+    if lines_of:
+        following.retotal(writer, LINES[table.name], lines_of)
     return total + len(gone)
 
 

@@ -13,6 +13,7 @@ from sandbox.metadata.catalog import Catalog, Table
 from sandbox.metadata.columns import metadata_id
 from sandbox.rows.writing import Writer
 from sandbox.seed.privileges import plant_members, plant_privileges
+from sandbox.seed.sdkmessages import plant_messages
 from sandbox.store.database import Store, set_setting, setting
 from sandbox.store.keys import forget_keys
 from sandbox.store.schema import quoted
@@ -40,6 +41,7 @@ def plant(store: Store, catalog: Catalog, credentials: Credentials, *, empty: bo
         for name in ("organization",) if empty else ("organization", "sales"):
             _Planter(connection, catalog, credentials).plant(_read(name))
         plant_privileges(connection, catalog)
+        plant_messages(connection, catalog)
         plant_members(connection)
 
 
