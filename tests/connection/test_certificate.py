@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -48,21 +49,22 @@ def pem() -> str:
     return key_and_certificate()
 
 
-@pytest.mark.parametrize(
-    ("pem", "text"),
-    [
-        ("nonsense", "not a certificate"),
-        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "not a certificate"),
-        ("x" * 100_000, "not a certificate"),
-        (key_and_certificate(password=b"secret"), "protected by a password"),
-        (key_and_certificate(other_key=True), "does not belong"),
-        (key_and_certificate(days=-1), "has expired"),
-        (key_and_certificate(curve=True), "only RSA"),
-    ],
-)
-def test_what_cannot_sign_in_is_refused_with_its_reason(pem: str, text: str) -> None:
+UNUSABLE: dict[str, tuple[Callable[[], str], str]] = {
+    "nonsense": (lambda: "nonsense", "not a certificate"),
+    "no key": (lambda: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "not a certificate"),
+    "endless": (lambda: "x" * 100_000, "not a certificate"),
+    "password": (lambda: key_and_certificate(password=b"secret"), "protected by a password"),
+    "other key": (lambda: key_and_certificate(other_key=True), "does not belong"),
+    "expired": (lambda: key_and_certificate(days=-1), "has expired"),
+    "curve": (lambda: key_and_certificate(curve=True), "only RSA"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_what_cannot_sign_in_is_refused_with_its_reason(case: str) -> None:
+    make, text = UNUSABLE[case]
     with pytest.raises(CertificateUnusable, match=text):
-        CRMConnection().set_certificate(pem)
+        CRMConnection().set_certificate(make())
 
 
 def test_a_certificate_shows_its_name_and_never_its_key(pem: str) -> None:
