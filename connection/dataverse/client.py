@@ -67,6 +67,11 @@ class DataverseClient:
         """How many requests this client has sent to the CRM."""
         return self._http.requests_sent
 
+    @property
+    def complaints_heard(self) -> int:
+        """How many of them the CRM refused as too many (429)."""
+        return self._http.traffic.complaints
+
     def who_am_i(self) -> WhoAmI:
         """Who the application is. The cheapest proof that everything works."""
         answer = self._http.get("WhoAmI").json()

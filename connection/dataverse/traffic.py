@@ -58,7 +58,7 @@ class Traffic:
     def __init__(self, store: BudgetStore | None = None, clock: Clock | None = None) -> None:
         self.clock = Clock() if clock is None else clock
         self.degree = Degree(self.clock.now)
-        self.requests_sent = 0
+        self.requests_sent = self.complaints = 0
         self._store = LocalBudget() if store is None else store
         self._member = f"{os.getpid()}-{uuid4().hex[:8]}"
         self._lock = Lock()
@@ -96,6 +96,7 @@ class Traffic:
     def complained(self, error: Throttled, pause: float) -> None:
         """Note a 429: everybody of the connection waits for `pause` seconds."""
         with self._lock:
+            self.complaints += 1
             self._held_until = max(self._held_until, self.clock.now() + pause)
             self._complaint = Complaint(_LIMITS.get(error.code, ""), self._held_until)
         self.degree.fall(pause)
