@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 from sandbox.conditions.faults import Fault
 from sandbox.conditions.protection import Protection
+from sandbox.customizing import forget_customizations
 from sandbox.details import Credentials
 from sandbox.protocol import Answer
 from sandbox.seed.planting import plant
@@ -36,6 +37,7 @@ class Control:
 
 
 def _reset(call: Control) -> Answer:
+    forget_customizations(call.service)
     plant(call.service.store, call.service.catalog, call.credentials, empty=call.parameter("empty") == "1")
     call.service.counters.clear()
     call.service.faults.clear()

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import errors, selling
+from sandbox import defining, errors, selling
 from sandbox.metadata.attributes import attribute
 from sandbox.metadata.definitions import entity
 from sandbox.protocol import Answer
@@ -151,4 +151,11 @@ FUNCTIONS: dict[str, Handler] = {
     "RetrieveTotalRecordCount": total_record_count,
     "RetrieveMetadataChanges": metadata_changes,
 }
-ACTIONS: dict[str, Handler] = {"BulkDelete": bulk_delete, **selling.UNBOUND}
+ACTIONS: dict[str, Handler] = {
+    "BulkDelete": bulk_delete,
+    "CreateEntities": defining.create_entities,
+    "InsertOptionValue": defining.insert_option,
+    "PublishXml": defining.publish,
+    "PublishAllXml": defining.publish,
+    **selling.UNBOUND,
+}

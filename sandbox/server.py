@@ -14,8 +14,9 @@ from sandbox.certificates import load_certificates
 from sandbox.conditions.faults import Faults
 from sandbox.conditions.latency import Latency
 from sandbox.conditions.protection import PRESETS, Protection
+from sandbox.customizing import customized_catalog
 from sandbox.details import Certificates, Credentials, details, load_credentials, write_details
-from sandbox.metadata.catalog import load_catalog
+from sandbox.metadata.loading import load_catalog
 from sandbox.seed.planting import is_planted, plant
 from sandbox.service import Service
 from sandbox.signin import LIFETIME, SignIn
@@ -75,8 +76,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotate
 
     def load(self) -> Door:
         """Open the store in the worker and return the application; called once, after the fork."""
-        catalog = load_catalog()
-        store = Store(self.folder / "sandbox.sqlite3", catalog)
+        store = Store(self.folder / "sandbox.sqlite3", load_catalog())
+        catalog = customized_catalog(store)
         if not is_planted(store):
             plant(store, catalog, self.credentials, empty=self.conduct.empty)
         address = f"https://localhost:{self.port}"

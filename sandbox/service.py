@@ -63,9 +63,9 @@ class Call:
     user: str
     batched: bool = False
 
-    @property
+    @cached_property
     def catalog(self) -> Catalog:
-        """The tables."""
+        """The tables as they were when this request came."""
         return self.service.catalog
 
     @property

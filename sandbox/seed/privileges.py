@@ -19,7 +19,8 @@ def plant_privileges(connection: sqlite3.Connection, catalog: Catalog) -> None:
     connection.executemany(sql, rows)
     for role, grants in _content()["privileges"].items():
         found = connection.execute("SELECT roleid FROM role WHERE name = ? AND parentrootroleid IS NULL", [role])
-        grant(connection, found.fetchone()[0], _granted(catalog, grants))
+        for (identity,) in found.fetchall():
+            grant(connection, identity, _granted(catalog, grants))
 
 
 def plant_members(connection: sqlite3.Connection) -> None:
