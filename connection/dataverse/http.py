@@ -141,9 +141,10 @@ class Http:
         headers = {"Content-Type": content_type, "Prefer": "odata.continue-on-error"}
         answer = self._send("POST", "$batch", headers, body, repeatable=repeatable)
         answers = batch.decode(answer.headers.get("Content-Type", ""), answer.content)
-        if len(answers) != len(parts):
-            raise NotDataverse(technical=f"{len(answers)} answers to {len(parts)} requests")
-        return answers
+        if len(answers) == len(parts):
+            return answers
+        technical = f"{len(answers)} answers to {len(parts)} requests"
+        raise NotDataverse(technical=technical) if repeatable else OutcomeUnknown(technical=technical)
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, repeatable: bool
@@ -222,6 +223,9 @@ class Http:
 
 def _judged(answer: Answer, *, repeatable: bool) -> Answer:
     """The answer where it is one; raises its error otherwise. A failed `$batch` answers 400 with its parts (6.3)."""
+    if answer.is_cut and answer.status < 500:
+        technical = f"HTTP {answer.status} with half an answer"
+        raise ServiceUnavailable(technical=technical) if repeatable else OutcomeUnknown(technical=technical)
     multipart = answer.headers.get("Content-Type", "").startswith("multipart/mixed")
     if answer.status < 300 or (answer.status == 400 and multipart):
         return answer

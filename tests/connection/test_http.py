@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from pytest_django import Settings
 
+from connection.dataverse.batch import Part
 from connection.dataverse.errors import (
     AddressRefused,
     NotDataverse,
@@ -162,3 +163,25 @@ def test_one_sign_in_serves_all_requests(serve: Serve, pauses: Pauses) -> None:
         for _ in range(3):
             client._http.get("accounts")
         assert server.tokens_given == 1
+
+
+HALF = Said(200, b'{"value": [{"name": "Ada"', {"Content-Type": "application/json"})
+
+
+def test_half_an_answer_to_a_read_is_asked_for_again(serve: Serve, pauses: Pauses) -> None:
+    answers = iter([HALF, FINE])
+    with serve(lambda asked: next(answers)) as server:
+        assert Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts").json() == {"value": []}
+
+
+MULTIPART = {"Content-Type": "multipart/mixed; boundary=b"}
+ONE_PART = b"--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204 -\r\n\r\n"
+
+
+@pytest.mark.parametrize("half", [HALF, Said(200, ONE_PART, MULTIPART), Said(200, ONE_PART + b"--b--", MULTIPART)])
+def test_i1_half_an_answer_to_a_write_leaves_its_outcome_unknown(serve: Serve, pauses: Pauses, half: Said) -> None:
+    with serve(lambda asked: half) as server:
+        http = Http(server.address, Tokens(), traffic=Traffic(clock=pauses))
+        with pytest.raises(OutcomeUnknown):
+            http.write_batch([Part("PATCH", "accounts(1)", b"{}"), Part("PATCH", "accounts(2)", b"{}")])
+        assert len(server.asked) == 1
