@@ -25,7 +25,10 @@ def budget_of(connection: "CRMConnection") -> BudgetStore:
     """Where the budget of `connection` is kept; an unsaved connection has one of its own."""
     if not connection.pk:
         return LocalBudget()
-    return RedisBudget(settings.REDIS_URL, connection.pk) if settings.REDIS_URL else DatabaseBudget(connection.pk)
+    if settings.REDIS_URL:
+        # The CRM counts by user: whoever else signs in as the same application shares the limits.
+        return RedisBudget(settings.REDIS_URL, f"{connection.address}:{connection.client_id}")
+    return DatabaseBudget(connection.pk)
 
 
 class DatabaseBudget:
@@ -62,9 +65,9 @@ class DatabaseBudget:
 class RedisBudget:
     """A `BudgetStore` over a key of Redis, changed in optimistic transactions."""
 
-    def __init__(self, url: str, connection_id: int) -> None:
+    def __init__(self, url: str, name: str) -> None:
         self._url = url
-        self._key = f"crmbridge:budget:{connection_id}"
+        self._key = f"crmbridge:budget:{name}"
         self._redis: Any = None
 
     def exchange(self, change: Exchange) -> Slice | None:
