@@ -15,6 +15,7 @@ from sandbox.rows.deleting import delete_many
 from sandbox.rows.reading import Query
 from sandbox.rows.values import GUID
 from sandbox.service import Call
+from sandbox.solutions.importing import import_solution, import_solution_async, stage_solution
 
 Json = dict[str, Any]
 VERSION = "9.2.25063.00165"
@@ -157,5 +158,8 @@ ACTIONS: dict[str, Handler] = {
     "InsertOptionValue": defining.insert_option,
     "PublishXml": defining.publish,
     "PublishAllXml": defining.publish,
+    "ImportSolution": import_solution,
+    "ImportSolutionAsync": import_solution_async,
+    "StageSolution": stage_solution,
     **selling.UNBOUND,
 }

@@ -52,6 +52,7 @@ class Service:
     counters: Counters = field(default_factory=Counters)
     latency: Latency = field(default_factory=lambda: Latency({}))
     faults: Faults = field(default_factory=Faults)
+    uploads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
