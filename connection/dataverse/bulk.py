@@ -5,16 +5,20 @@ halves without a bad row land whole, and once few rows are left they go one by o
 Tables without the bulk message get batches from the start.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from connection.dataverse.batch import Part
-from connection.dataverse.errors import MappingFault, ServerFault
+from connection.dataverse.errors import MappingFault, RowRefused, ServerFault
 from connection.dataverse.http import Http
 from connection.dataverse.metadata import TableDefinition
 from connection.dataverse.parallel import spread
 from connection.dataverse.query import key_of
+from connection.dataverse.reading import read_names
 from connection.dataverse.sizing import BatchSize
 from connection.dataverse.writing import (
     Outcome,
@@ -30,6 +34,8 @@ from connection.errors import CRMBridgeError, FixRecord
 
 NewRow = Mapping[str, Any]
 
+# Not even percent-encoded (dataverse-web-api.md 3.4).
+_NOT_IN_ADDRESSES = re.compile(r"[/<>*%&:\\?+]")
 # Below this many rows, one batch with an answer a row costs less than further halves.
 _FEW = 32
 
@@ -108,23 +114,46 @@ def upsert_many(
 ) -> list[Outcome]:
     """Create or update `rows`, each found by its columns of the alternate `key`; an outcome each, in their order.
 
-    The CRM does not tell which were created. Sending a row twice does no harm. Raises nothing of ours.
+    The CRM does not tell which were created. Sending a row twice does no harm. A key that no address can hold (3.4)
+    refuses its row. Raises nothing of ours.
     """
+    refused = {at: Outcome(_unaddressable()) for at, row in enumerate(rows) if not all(map(_fits, _key(row, key)))}
+    bulk = _upserts(definition, key)
+    sent = [row for at, row in enumerate(rows) if at not in refused]
+    distinct = len({_key(row, key) for row in sent}) == len(sent)
+    outcomes = iter(spread(http, sent, bulk.write if definition.bulk_upsert and distinct else bulk.singly, size))
+    return [refused[at] if at in refused else next(outcomes) for at in range(len(rows))]
+
+
+def _upserts(definition: TableDefinition, key: Sequence[str]) -> _Bulk:
+    names = read_names(definition, key)
 
     def values(row: NewRow) -> dict[str, Any]:
         return {name: value for name, value in row.items() if name not in key}
 
     def address(row: NewRow) -> str:
-        return f"{definition.entity_set}({key_of({name: row[name] for name in key})})"
+        return f"{definition.entity_set}({key_of(dict(zip(names, _key(row, key), strict=True)))})"
 
-    bulk = _Bulk(
+    return _Bulk(
         "UpsertMultiple",
         definition.entity_set,
         lambda row: {"@odata.type": definition.odata_type, "@odata.id": address(row), **values(row)},
         lambda row: upsert_part(address(row), values(row)),
     )
-    distinct = len({address(row) for row in rows}) == len(rows)
-    return spread(http, rows, bulk.write if definition.bulk_upsert and distinct else bulk.singly, size)
+
+
+def _key(row: NewRow, key: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in key)
+
+
+def _fits(value: Any) -> bool:
+    return not _NOT_IN_ADDRESSES.search(str(value)) if isinstance(value, str) else True
+
+
+def _unaddressable() -> RowRefused:
+    return RowRefused(
+        _("Dynamics CRM cannot find a record by a key with a percent sign or one of these: / < > * & : \\ ? +")
+    )
 
 
 def delete_many(
