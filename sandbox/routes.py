@@ -13,6 +13,7 @@ from sandbox.conditions.latency import kind_of
 from sandbox.conditions.striking import strike
 from sandbox.describing import entity_definitions, global_option_sets, relationship_definitions
 from sandbox.errors import DataverseError, NotModifiedError
+from sandbox.fetching import asks_otherwise, fetched_rows
 from sandbox.messages import ACTIONS, FUNCTIONS
 from sandbox.metadata.catalog import Table
 from sandbox.metadata.csdl import document
@@ -49,6 +50,8 @@ def _answer(call: Call) -> Answer:
         return Answer.error(error)
     except NotModifiedError:
         return Answer(304)
+    except RecursionError:
+        return Answer.error(errors.bad_request("The request is nested too deeply."))
     except UnicodeError:
         return Answer.error(errors.bad_request("The request holds text that is not valid Unicode."))
     except Exception:
@@ -92,6 +95,8 @@ def _table(call: Call, table: Table, predicate: str | None, rest: list[str]) -> 
         if rest and rest[0].startswith(_BOUND):
             return bound_message(call, address, rest[0].removeprefix(_BOUND).removesuffix("()"))
         return behind_row(call, address, rest) if rest else single(call, address)
+    if not rest and asks_otherwise(call):
+        return fetched_rows(call, table)
     if not rest:
         tracked = call.request.method == "GET" and is_tracked(call)
         return tracked_rows(call, table) if tracked else collection(call, table)
