@@ -16,6 +16,7 @@ KEYED = {"account": ["accountnumber"], "annotation": ["subject"]}
 @pytest.fixture
 def client(client_of_sandbox: DataverseClient, sandbox_process: SandboxProcess) -> Iterator[DataverseClient]:
     """A client of a sandbox whose accounts and notes have a key for the length of the test."""
+    sandbox_process.reset()
     ask = sandbox_process.session()
     for table, columns in KEYED.items():
         body = {"SchemaName": f"cb_{table}key", "KeyAttributes": columns}
