@@ -9,6 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
@@ -16,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from connection.check import check_connection, disable, enable
 from connection.forms import ConnectionForm
-from connection.models import CRMConnection, TableMetadata
+from connection.models import CRMConnection, RequestBudget, TableMetadata
 
 # Django's admin classes take type arguments only in their stubs.
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class CRMConnectionAdmin(ModelAdmin):
     )
     readonly_fields = found_out
     fieldsets = (
-        (None, {"fields": ("name", "address", "authority", "tenant_id", "client_id", "new_secret")}),
+        (None, {"fields": ("name", "address", "authority", "tenant_id", "client_id", "new_secret", "new_certificate")}),
         (gettext_lazy("State"), {"fields": found_out}),
     )
 
@@ -64,7 +66,7 @@ class CRMConnectionAdmin(ModelAdmin):
         ]
         return [*own, *super().get_urls()]
 
-    @method_decorator(sensitive_post_parameters("new_secret"))
+    @method_decorator(sensitive_post_parameters("new_secret", "new_certificate"))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Django's form; the secret is left out of error reports."""
         return super().changeform_view(request, *args, **kwargs)
@@ -111,8 +113,24 @@ class CRMConnectionAdmin(ModelAdmin):
 class TableMetadataAdmin(ModelAdmin):
     """What we know of the CRM's tables; read from the CRM, so there is nothing to edit. Deleting makes us ask again."""
 
-    list_display = ("table", "connection", "read_at")
-    readonly_fields = ("connection", "table", "definition", "read_at")
+    list_display = ("table", "connection", "version", "read_at", "drifted_at", "changes")
+    list_filter = ("drifted_at",)
+    readonly_fields = (
+        "connection",
+        "table",
+        "version",
+        "read_at",
+        "drifted_at",
+        "changes",
+        "is_contradicted",
+        "definition",
+    )
+    exclude = ("drift",)
+
+    @admin.display(description=gettext_lazy("last changes"))
+    def changes(self, obj: TableMetadata) -> str:
+        """In what the definition differs from the one before, in plain words."""
+        return format_html_join(mark_safe("<br>"), "{}", ((str(each),) for each in obj.drifts))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Rows come from the CRM."""
@@ -120,4 +138,20 @@ class TableMetadataAdmin(ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Rows come from the CRM."""
+        return False
+
+
+@admin.register(RequestBudget)
+class RequestBudgetAdmin(ModelAdmin):
+    """What all workers may send together; learned from the CRM. Deleting makes us learn it anew."""
+
+    list_display = ("connection", "version")
+    readonly_fields = ("connection", "state", "version")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The workers make it."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The workers keep it."""
         return False

@@ -34,16 +34,26 @@ class Secret:
         """`text`, encrypted with the first of CRMBRIDGE_FERNET_KEYS."""
         return cls(_fernet(tuple(settings.FERNET_KEYS)).encrypt(text.encode()).decode() if text else "")
 
-    def reveal(self) -> str:
-        """The text. Raises UnreadableSecret where no key opens it; never gives the encrypted text instead."""
+    def reveal(self, *, max_age: int | None = None) -> str:
+        """The text. Raises UnreadableSecret where no key opens it; never gives the encrypted text instead.
+
+        With `max_age`, one that was encrypted more seconds ago is not opened either.
+        """
         if not self.encrypted:
             return ""
         try:
-            text = _fernet(tuple(settings.FERNET_KEYS)).decrypt(self.encrypted).decode()
+            text = _fernet(tuple(settings.FERNET_KEYS)).decrypt(self.encrypted, ttl=max_age).decode()
         except InvalidToken:
             raise UnreadableSecret from None
         register_secret(text)
         return text
+
+    def rotated(self) -> "Secret":
+        """The same secret, encrypted with the first key. Raises UnreadableSecret."""
+        try:
+            return Secret(_fernet(tuple(settings.FERNET_KEYS)).rotate(self.encrypted).decode())
+        except InvalidToken:
+            raise UnreadableSecret from None
 
     def __bool__(self) -> bool:
         return bool(self.encrypted)

@@ -1,5 +1,6 @@
 """The form of the connection: the secret goes in and never comes out."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from connection.dataverse.address import crm_address, login_address
+from connection.dataverse.certificate import MOST_CHARACTERS, CertificateUnusable
 from connection.dataverse.errors import AddressRefused
 from connection.models import CRMConnection
 
@@ -20,13 +22,18 @@ else:
 
 
 class ConnectionForm(ConnectionModelForm):
-    """Address, application and secret. An empty secret leaves the stored one."""
+    """Address, application and credential: a secret or a certificate. Where both stay empty, the stored one stays."""
 
     new_secret = forms.CharField(
         label=gettext_lazy("Client secret"),
         required=False,
         strip=True,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+    )
+    new_certificate = forms.FileField(
+        label=gettext_lazy("Certificate"),
+        required=False,
+        help_text=gettext_lazy("Instead of a secret: a PEM file with the private key and the certificate."),
     )
 
     class Meta:
@@ -35,10 +42,34 @@ class ConnectionForm(ConnectionModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["new_secret"].required = not self.instance.client_secret
         if set_at := self.instance.client_secret_set_at:
-            when = date_format(localtime(set_at), "SHORT_DATETIME_FORMAT")
-            self.fields["new_secret"].help_text = _("Set on %(when)s. Leave empty to keep it.") % {"when": when}
+            self.fields["new_secret"].help_text = _("Set on %(when)s. Leave empty to keep it.") % {"when": _day(set_at)}
+        if until := self.instance.certificate_expires_at:
+            known = {"thumbprint": self.instance.certificate_thumbprint, "when": _day(until)}
+            text = _("In use: %(thumbprint)s, valid until %(when)s. Leave empty to keep it.")
+            self.fields["new_certificate"].help_text = text % known
+
+    def clean_new_certificate(self) -> str:
+        """The PEM text of the file, or what is wrong with it."""
+        file = self.cleaned_data["new_certificate"]
+        if not file:
+            return ""
+        pem = file.read(MOST_CHARACTERS + 1).decode("ascii", "replace")
+        try:
+            CRMConnection().set_certificate(pem)
+        except CertificateUnusable as error:
+            raise ValidationError(str(error)) from None
+        return str(pem)
+
+    def clean(self) -> dict[str, Any] | None:
+        """Exactly one credential, unless one is stored."""
+        secret, certificate = self.cleaned_data.get("new_secret"), self.cleaned_data.get("new_certificate")
+        if secret and certificate:
+            self.add_error("new_certificate", _("Enter a secret or a certificate, not both."))
+        stored = self.instance.client_secret or self.instance.certificate
+        if not (secret or certificate or stored or self.errors):
+            self.add_error("new_secret", _("Enter the secret, or give a certificate."))
+        return super().clean()
 
     def clean_address(self) -> str:
         """The address without the path that people paste, or what is wrong with it."""
@@ -56,11 +87,17 @@ class ConnectionForm(ConnectionModelForm):
             raise ValidationError(str(error)) from None
 
     def save(self, commit: bool = True) -> CRMConnection:
-        """Store the settings, and the secret where a new one was entered."""
+        """Store the settings, and the credential where a new one was given."""
         if text := self.cleaned_data["new_secret"]:
             self.instance.set_secret(text)
+        if pem := self.cleaned_data["new_certificate"]:
+            self.instance.set_certificate(pem)
         if self.instance.is_enabled and "address" in self.changed_data:
             # Couplings belong to an environment: nothing may flow to another one before somebody has looked at it.
             self.instance.is_enabled = False
             self.instance.disable_reason = _("The address was changed. Test and enable the connection again.")
         return super().save(commit)
+
+
+def _day(moment: datetime) -> str:
+    return date_format(localtime(moment), "SHORT_DATETIME_FORMAT")

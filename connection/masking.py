@@ -7,11 +7,13 @@ STARS = "*****"
 
 _SHAPES = re.compile(
     r"(?i)"
-    r"(?P<keep>\bBearer\s+|\bBasic\s+|\b(?:client_secret|client_assertion|access_token|refresh_token|password|authvalue)"
+    r"(?P<keep>\bBearer\s+|\bBasic\s+|\b(?:client_secret|client_assertion|access_token|refresh_token|id_token|code_verifier"
+    r"|password|authvalue)"
     r"[\"']?\s*[=:]\s*[\"']?)"
     r"(?P<secret>[^\s\"'&,;}]+)"
 )
 _TOKEN = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
 _DSN = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)(?=@)")
 
 _registered: set[str] = set()
@@ -23,9 +25,15 @@ def register_secret(value: str) -> None:
         _registered.add(value)
 
 
+def forget_secret(value: str) -> None:
+    """Keep `value` no longer: it was valid for one task only."""
+    _registered.discard(value)
+
+
 def mask(text: str) -> str:
     """`text` with registered secrets, tokens, `name=secret` pairs and passwords of addresses replaced by stars."""
-    for secret in _registered:
+    text = _PRIVATE_KEY.sub(STARS, text)
+    for secret in tuple(_registered):
         text = text.replace(secret, STARS)
     text = _TOKEN.sub(STARS, text)
     text = _SHAPES.sub(lambda match: match["keep"] + STARS, text)

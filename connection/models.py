@@ -5,7 +5,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from connection.clients import client_for
+from connection.dataverse.certificate import Certificate, CertificateUnusable
 from connection.dataverse.client import DataverseClient
+from connection.dataverse.drift import Drift
 from connection.dataverse.metadata import TableDefinition
 from connection.errors import FixSetup
 from connection.fields import EncryptedTextField, Secret
@@ -21,7 +23,8 @@ class NotConnected(FixSetup):
 class CRMConnection(models.Model):
     """How this company's CRM is reached, and whether it is. There is at most one.
 
-    `client_secret` is encrypted at rest and shown nowhere. `authority` is empty where Microsoft's login server for the
+    It signs in with `client_secret` or with `certificate` (private key and certificate, PEM), whichever was set last;
+    both are encrypted at rest and shown nowhere. `authority` is empty where Microsoft's login server for the
     cloud of `address` is meant.
     """
 
@@ -34,6 +37,10 @@ class CRMConnection(models.Model):
     client_id = models.CharField(_("client ID"), max_length=100, help_text=_("Application (client) ID."))
     client_secret = EncryptedTextField(_("client secret"), default="", editable=False)
     client_secret_set_at = models.DateTimeField(_("client secret set on"), null=True, editable=False)
+
+    certificate = EncryptedTextField(_("certificate"), default="", editable=False)
+    certificate_thumbprint = models.CharField(_("certificate thumbprint"), max_length=40, blank=True, editable=False)
+    certificate_expires_at = models.DateTimeField(_("certificate valid until"), null=True, editable=False)
 
     is_enabled = models.BooleanField(_("enabled"), default=False, editable=False)
     disable_reason = models.CharField(_("reason for disabling"), max_length=250, blank=True, editable=False)
@@ -68,9 +75,19 @@ class CRMConnection(models.Model):
         return connection
 
     def set_secret(self, text: str) -> None:
-        """Replace the client secret; the caller saves."""
-        self.client_secret = Secret.of(text)
-        self.client_secret_set_at = timezone.now()
+        """Sign in with this client secret from now on; the caller saves."""
+        self.client_secret, self.client_secret_set_at = Secret.of(text), timezone.now()
+        self.certificate, self.certificate_thumbprint, self.certificate_expires_at = Secret.of(""), "", None
+
+    def set_certificate(self, pem: str) -> None:
+        """Sign in with this certificate from now on; the caller saves. Raises CertificateUnusable."""
+        certificate = Certificate.parse(pem)
+        if certificate.is_expired:
+            raise CertificateUnusable(_("The certificate has expired."), fix=_("Give one that is still valid."))
+        self.certificate = Secret.of(certificate.pem)
+        self.certificate_thumbprint = certificate.thumbprint
+        self.certificate_expires_at = certificate.expires_at
+        self.client_secret, self.client_secret_set_at = Secret.of(""), None
 
     def client(self) -> DataverseClient:
         """The client for these settings, shared by the process. Raises AddressRefused and UnreadableSecret."""
@@ -78,7 +95,10 @@ class CRMConnection(models.Model):
 
 
 class TableMetadata(models.Model):
-    """What a CRM table was like when it was last asked, so that a fresh process need not ask again (I9)."""
+    """What a CRM table was like when it was last asked, so that a fresh process need not ask again (I9).
+
+    `version` counts the definitions that differed from the one before; `drift` says in what the last one did.
+    """
 
     connection = models.ForeignKey(
         CRMConnection, on_delete=models.CASCADE, related_name="tables", verbose_name=_("connection")
@@ -86,6 +106,10 @@ class TableMetadata(models.Model):
     table = models.CharField(_("table"), max_length=128)
     definition = models.JSONField(_("definition"))
     read_at = models.DateTimeField(_("read"), default=timezone.now)
+    version = models.PositiveIntegerField(_("version"), default=1)
+    drift = models.JSONField(_("last changes"), default=list, blank=True)
+    drifted_at = models.DateTimeField(_("changed"), null=True, blank=True)
+    is_contradicted = models.BooleanField(_("to be read again"), default=False)
 
     class Meta:
         verbose_name = _("CRM table")
@@ -98,3 +122,25 @@ class TableMetadata(models.Model):
     def as_definition(self) -> TableDefinition:
         """The definition that was stored."""
         return TableDefinition.from_json(self.definition)
+
+    @property
+    def drifts(self) -> list[Drift]:
+        """In what the definition differs from the one before."""
+        return [Drift.from_json(stored) for stored in self.drift]
+
+
+class RequestBudget(models.Model):
+    """What all workers of a connection may send together; `version` makes sure that none overwrites another's entry."""
+
+    connection = models.OneToOneField(
+        CRMConnection, on_delete=models.CASCADE, related_name="budget", verbose_name=_("connection")
+    )
+    state = models.JSONField(_("state"), default=dict)
+    version = models.PositiveBigIntegerField(_("version"), default=0)
+
+    class Meta:
+        verbose_name = _("request budget")
+        verbose_name_plural = _("request budgets")
+
+    def __str__(self) -> str:
+        return str(self.connection)

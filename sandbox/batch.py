@@ -128,6 +128,7 @@ class Batch:
         self.call = call
         self.dispatch = dispatch
         self.pieces: list[bytes] = []
+        self.seconds = 0.0
         self.failed = False
 
     def answer(self) -> Answer:
@@ -144,7 +145,7 @@ class Batch:
         stopped = self.failed and not request.preferences.continue_on_error
         boundary = f"batchresponse_{uuid.uuid4()}"
         kind = {"Content-Type": f"multipart/mixed; boundary={boundary}"}
-        return Answer(400 if stopped else 200, _multipart(self.pieces, boundary), kind)
+        return Answer(400 if stopped else 200, _multipart(self.pieces, boundary), kind, 1, self.seconds)
 
     def _check_size(self, found: list[Part]) -> None:
         count = sum(len(parts(part.content, part.boundary)) if part.boundary else 1 for part in found)
@@ -167,7 +168,9 @@ class Batch:
             if request.path.split("?")[0] == "$batch":
                 raise bad_request("A batch inside a batch is not allowed.")
             self.call.service.counters.add("operations")
-            return self.dispatch(Call(self.call.service, request, self.call.user))
+            answer = self.dispatch(Call(self.call.service, request, self.call.user, batched=True))
+            self.seconds += answer.seconds
+            return answer
         except DataverseError as error:
             return Answer.error(error)
 

@@ -23,12 +23,11 @@ def bulk(call: Call, table: Table, message: str) -> Answer:
     if not table.bulk:
         raise errors.segment_not_found(f"Microsoft.Dynamics.CRM.{message}")
     targets = _targets(call, table)
-    match message:
-        case "CreateMultiple":
-            return _create(call, table, targets)
-        case "UpdateMultiple":
-            return _update(call, table, targets)
-    return _upsert(call, table, targets)
+    answer = {"CreateMultiple": _create, "UpdateMultiple": _update, "UpsertMultiple": _upsert}[message](
+        call, table, targets
+    )
+    answer.rows = len(targets)
+    return answer
 
 
 def _targets(call: Call, table: Table) -> list[Target]:

@@ -36,6 +36,7 @@ def tracked_rows(call: Call, table: Table) -> Answer:
     if not table.tracked:
         message = f"Change tracking is not enabled for entity '{table.name}'."
         raise DataverseError(400, errors.TRACKING_NOT_ENABLED, message)
+    call.access.require("Read", table, "Global")
     for option in call.options.given:
         raise errors.bad_request(f'The "{option}" query parameter isn\'t supported when Change Tracking is enabled.')
     token = read_token(call.options.skiptoken) if call.options.skiptoken else {}

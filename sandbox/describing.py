@@ -4,11 +4,11 @@ import re
 import sqlite3
 from typing import Any
 
-from sandbox import errors
+from sandbox import defining, errors
 from sandbox.addresses import split_key
 from sandbox.errors import DataverseError
 from sandbox.metadata import definitions
-from sandbox.metadata.attributes import attribute, metadata_type
+from sandbox.metadata.attributes import attribute, global_option_set, metadata_type
 from sandbox.metadata.catalog import Key, Table
 from sandbox.protocol import Answer
 from sandbox.query.evaluating import choose, project
@@ -26,12 +26,16 @@ def entity_definitions(call: Call, segments: list[str]) -> Answer:
     """Answer `EntityDefinitions…`. Raises DataverseError: 404 for unknown tables, 405 for changes of definitions."""
     predicate = _MEMBER.fullmatch(segments[0])
     if predicate is None or predicate[2] is None:
+        if call.request.method == "POST":
+            return defining.create_entity(call)
         _only_reading(call)
         found = [_with_expansions(call, table, call.options) for table in call.catalog]
         return _many(call, "EntityDefinitions", found)
     table = _table(call, predicate[2])
     if len(segments) > 1:
         return _below(call, table, segments[1:])
+    if call.request.method in ("PUT", "DELETE"):
+        return {"PUT": defining.update_entity, "DELETE": defining.delete_entity}[call.request.method](call, table)
     _only_reading(call)
     item = project(_with_expansions(call, table, call.options), call.options, [*_ALWAYS, *_names(call.options)])
     return _one(call, "EntityDefinitions", item)
@@ -104,6 +108,8 @@ def _below(call: Call, table: Table, segments: list[str]) -> Answer:
     context = f"EntityDefinitions('{table.name}')/{name}"
     if name == "Attributes" and predicate is not None:
         return _attribute(call, table, predicate, segments[1:])
+    if name == "Attributes" and call.request.method == "POST":
+        return defining.create_attribute(call, table)
     if name == "Keys" and (call.request.method != "GET" or predicate is not None):
         return _keys(call, table, predicate)
     _only_reading(call)
@@ -129,13 +135,16 @@ def _cast(items: list[Json], segments: list[str]) -> list[Json]:
 
 
 def _attribute(call: Call, table: Table, predicate: str, segments: list[str]) -> Answer:
-    _only_reading(call)
     name = dict(split_key(predicate)).get("LogicalName")
     wanted = name if name is not None else predicate.lower()
     column = next((c for c in table.columns.values() if wanted in (c.name, c.metadata_id)), None)
     if column is None:
         message = f"Could not find an attribute with specified name: {wanted}"
         raise DataverseError(404, errors.OBJECT_DOES_NOT_EXIST, message)
+    if call.request.method in ("PUT", "DELETE"):
+        change = {"PUT": defining.update_attribute, "DELETE": defining.delete_attribute}[call.request.method]
+        return change(call, table, column)
+    _only_reading(call)
     item = attribute(table, column)
     cast = _CAST.fullmatch(segments[0]) if segments else None
     if cast and cast[1] not in (metadata_type(column), "AttributeMetadata"):
@@ -226,21 +235,33 @@ def _delete_key(call: Call, table: Table, key: Key) -> Answer:
 
 def relationship_definitions(call: Call, segments: list[str]) -> Answer:
     """Answer `RelationshipDefinitions…`: the list, one by id or schema name, or a cast."""
-    _only_reading(call)
+    if call.request.method == "POST":
+        return defining.create_relationship(call)
     found = definitions.relationships(call.catalog)
     match = _MEMBER.fullmatch(segments[0])
     if match is not None and match[2] is not None:
         wanted = dict(split_key(match[2])).get("SchemaName", match[2]).lower()
         for item in found:
             if wanted in (item["SchemaName"].lower(), item["MetadataId"]):
+                if call.request.method == "DELETE":
+                    return defining.delete_relationship(call, item)
+                _only_reading(call)
                 return _one(call, "RelationshipDefinitions", project(item, call.options, _ALWAYS))
         raise DataverseError(404, errors.OBJECT_DOES_NOT_EXIST, f"Could not find a relationship {match[2]}.")
     return _many(call, "RelationshipDefinitions", _cast(found, segments[1:]))
 
 
 def global_option_sets(call: Call, segments: list[str]) -> Answer:
-    """Answer `GlobalOptionSetDefinitions`: the sandbox has none."""
+    """Answer `GlobalOptionSetDefinitions…`: the choices that were created here. Raises DataverseError (404)."""
+    if call.request.method == "POST":
+        return defining.create_option_set(call)
     _only_reading(call)
-    if "(" in segments[0]:
-        raise DataverseError(404, errors.OBJECT_DOES_NOT_EXIST, "Could not find the option set.")
-    return _many(call, "GlobalOptionSetDefinitions", [])
+    found = [global_option_set(name, spec) for name, spec in call.catalog.option_sets.items()]
+    match = _MEMBER.fullmatch(segments[0])
+    if match is None or match[2] is None:
+        return _many(call, "GlobalOptionSetDefinitions", found)
+    wanted = dict(split_key(match[2])).get("Name", match[2])
+    for item in found:
+        if wanted in (item["Name"], item["MetadataId"]):
+            return _one(call, "GlobalOptionSetDefinitions", project(item, call.options, _ALWAYS))
+    raise DataverseError(404, errors.OBJECT_DOES_NOT_EXIST, "Could not find the option set.")

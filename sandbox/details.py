@@ -27,6 +27,19 @@ class Details:
     client_id: str
     client_secret: str = field(repr=False)
     ca_file: str = ""
+    client_certificate: str = ""
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Where the files are: the authority that clients trust, the server's chain and key, the registered client's
+    certificate with its key, and the key that signs tokens."""
+
+    authority: Path
+    chain: Path
+    key: Path
+    client: Path
+    signing: Path
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -48,7 +61,7 @@ def load_credentials(folder: Path) -> Credentials:
     return credentials
 
 
-def details(credentials: Credentials, port: int, ca_file: Path) -> Details:
+def details(credentials: Credentials, port: int, certificates: Certificates) -> Details:
     """Return what clients need when the sandbox answers on this port."""
     address = f"https://localhost:{port}"
     return Details(
@@ -57,7 +70,8 @@ def details(credentials: Credentials, port: int, ca_file: Path) -> Details:
         tenant=credentials.tenant,
         client_id=credentials.client_id,
         client_secret=credentials.client_secret,
-        ca_file=str(ca_file),
+        ca_file=str(certificates.authority),
+        client_certificate=str(certificates.client),
     )
 
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import errors
+from sandbox import defining, errors, selling
 from sandbox.metadata.attributes import attribute
 from sandbox.metadata.definitions import entity
 from sandbox.protocol import Answer
@@ -15,10 +15,10 @@ from sandbox.rows.deleting import delete_many
 from sandbox.rows.reading import Query
 from sandbox.rows.values import GUID
 from sandbox.service import Call
+from sandbox.solutions.importing import import_solution, import_solution_async, stage_solution
 
 Json = dict[str, Any]
 VERSION = "9.2.25063.00165"
-PARALLELISM = "8"
 
 
 def who_am_i(call: Call) -> Answer:
@@ -34,7 +34,7 @@ def who_am_i(call: Call) -> Answer:
         "UserId": call.user,
         "OrganizationId": organization[0] if organization else None,
     }
-    return Answer.of(content, headers={"x-ms-dop-hint": PARALLELISM})
+    return Answer.of(content)
 
 
 def retrieve_version(call: Call) -> Answer:
@@ -129,6 +129,7 @@ def bulk_delete(call: Call) -> Answer:
             table = call.catalog.find(str(query.get("EntityName")))
             if table is None:
                 raise errors.bad_request("The entity of the query was not found.", "0x80041102")
+            call.access.require("Delete", table)
             count = delete_many(call.writer(connection), table, _named_ids(query, table.id))
             call.count("deleted", count)
     context = call.context("Microsoft.Dynamics.CRM.BulkDeleteResponse")
@@ -151,4 +152,14 @@ FUNCTIONS: dict[str, Handler] = {
     "RetrieveTotalRecordCount": total_record_count,
     "RetrieveMetadataChanges": metadata_changes,
 }
-ACTIONS: dict[str, Handler] = {"BulkDelete": bulk_delete}
+ACTIONS: dict[str, Handler] = {
+    "BulkDelete": bulk_delete,
+    "CreateEntities": defining.create_entities,
+    "InsertOptionValue": defining.insert_option,
+    "PublishXml": defining.publish,
+    "PublishAllXml": defining.publish,
+    "ImportSolution": import_solution,
+    "ImportSolutionAsync": import_solution_async,
+    "StageSolution": stage_solution,
+    **selling.UNBOUND,
+}

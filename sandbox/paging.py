@@ -11,7 +11,7 @@ from sandbox.metadata.catalog import Table
 from sandbox.protocol import MAX_PAGE, Answer, Request
 from sandbox.query.aggregating import aggregate
 from sandbox.query.options import Options
-from sandbox.rows.reading import COUNT_LIMIT, Belonging, Page, Query
+from sandbox.rows.reading import COUNT_LIMIT, Limit, Page, Query
 from sandbox.service import Call
 
 _PAGING_COOKIE = re.compile(r'pagingcookie="([^"]*)"')
@@ -60,12 +60,15 @@ def rows_answer(call: Call, context: str, page: Page, extra: dict[str, Any], clo
     tail = json.dumps(closing, separators=(",", ":"))[1:] if closing else "}"
     applied = call.preferences.applied
     headers = {"Preference-Applied": applied} if applied else None
-    return Answer.text(f'{head},"value":[{page.json}]{"," if closing else ""}{tail}', headers=headers)
+    answer = Answer.text(f'{head},"value":[{page.json}]{"," if closing else ""}{tail}', headers=headers)
+    answer.rows = page.count
+    return answer
 
 
-def list_rows(call: Call, table: Table, belonging: Belonging | None = None) -> Answer:
+def list_rows(call: Call, table: Table, belonging: Limit | None = None) -> Answer:
     """Return one page of a table, or of the rows that belong to another row."""
     options = call.options
+    call.access.require("Read", table)
     if options.apply:
         return _aggregated(call, table)
     size, may_continue = _size(call)
@@ -98,7 +101,7 @@ def _size(call: Call) -> tuple[int, bool]:
     return MAX_PAGE, True
 
 
-def _totals(call: Call, query: Query, belonging: Belonging | None) -> dict[str, Any]:
+def _totals(call: Call, query: Query, belonging: Limit | None) -> dict[str, Any]:
     if not call.options.count:
         return {}
     total = query.count(COUNT_LIMIT + 1, belonging)
@@ -108,8 +111,9 @@ def _totals(call: Call, query: Query, belonging: Belonging | None) -> dict[str, 
     return totals
 
 
-def count_rows(call: Call, table: Table, belonging: Belonging | None = None) -> Answer:
+def count_rows(call: Call, table: Table, belonging: Limit | None = None) -> Answer:
     """Return `set/$count`: plain text with a byte order mark, at most 5000 (5.2)."""
+    call.access.require("Read", table)
     with call.store.reading() as connection:
         number = Query(connection, call.catalog, table, call.options, user=call.user).count(belonging=belonging)
     return Answer(200, f"\ufeff{number}".encode(), {"Content-Type": "text/plain"})

@@ -8,6 +8,7 @@ from typing import Any
 
 from sandbox import errors
 from sandbox.addresses import RowAddress, parse_row
+from sandbox.associations import associated
 from sandbox.metadata.catalog import Reference, Table
 from sandbox.metadata.columns import Column, Target
 from sandbox.paging import count_rows, list_rows
@@ -34,6 +35,8 @@ def behind_row(call: Call, address: RowAddress, rest: list[str]) -> Answer:
         return _navigation(call, address, *table.navigations[name], rest[1:])
     if name in table.collections:
         return _collection(call, address, table.collections[name], member, rest[1:])
+    if name in table.associations:
+        return associated(call, address, table.associations[name], member, rest[1:])
     raise errors.segment_not_found(rest[0])
 
 

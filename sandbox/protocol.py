@@ -111,11 +111,16 @@ def _no_constant(name: str) -> Any:
 
 @dataclass(slots=True)
 class Answer:
-    """What goes back: a status, headers and a body."""
+    """What goes back: a status, headers and a body.
+
+    `rows` is how many rows it took, and `seconds` how long the service itself would have taken.
+    """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    rows: int = 1
+    seconds: float = 0.0
 
     @classmethod
     def text(cls, body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":

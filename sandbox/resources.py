@@ -76,6 +76,7 @@ def single(call: Call, address: RowAddress) -> Answer:
 def retrieve(call: Call, address: RowAddress) -> Answer:
     """Return one row; raises 404, or NotModifiedError when the client holds this version (15)."""
     table = address.table
+    call.access.require("Read", table)
     with call.store.reading() as connection:
         identity = find_id(connection, address)
         query = Query(connection, call.catalog, table, call.options, call.preferences.annotations, call.user)

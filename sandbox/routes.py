@@ -3,13 +3,17 @@
 import logging
 import re
 
-from sandbox import errors, virtual
+from sandbox import errors
 from sandbox.addresses import row_address
 from sandbox.batch import Batch
+from sandbox.bound import bound_message
 from sandbox.bulk import MESSAGES, bulk
 from sandbox.changes import count_changes, is_tracked, tracked_rows
+from sandbox.conditions.latency import kind_of
+from sandbox.conditions.striking import strike
 from sandbox.describing import entity_definitions, global_option_sets, relationship_definitions
 from sandbox.errors import DataverseError, NotModifiedError
+from sandbox.fetching import asks_otherwise, fetched_rows
 from sandbox.messages import ACTIONS, FUNCTIONS
 from sandbox.metadata.catalog import Table
 from sandbox.metadata.csdl import document
@@ -17,6 +21,7 @@ from sandbox.paging import count_rows
 from sandbox.properties import behind_row
 from sandbox.protocol import Answer
 from sandbox.resources import collection, single
+from sandbox.selling import OF_TABLES
 from sandbox.service import Call
 
 logger = logging.getLogger(__name__)
@@ -31,12 +36,22 @@ _DEFINITIONS = {
 
 def dispatch(call: Call) -> Answer:
     """Answer one request; errors become answers in Dataverse's shape, unexpected ones are logged and become 500."""
+    answer = _answer(call)
+    request, latency = call.request, call.service.latency
+    answer.seconds += latency.seconds(kind_of(request.method, request.path), answer.rows, batched=call.batched)
+    return answer
+
+
+def _answer(call: Call) -> Answer:
     try:
+        strike(call)
         return _route(call)
     except DataverseError as error:
         return Answer.error(error)
     except NotModifiedError:
         return Answer(304)
+    except RecursionError:
+        return Answer.error(errors.bad_request("The request is nested too deeply."))
     except UnicodeError:
         return Answer.error(errors.bad_request("The request holds text that is not valid Unicode."))
     except Exception:
@@ -71,15 +86,17 @@ def _unbound(call: Call, name: str) -> Answer:
             if call.request.method != method:
                 raise errors.not_allowed(call.request.method)
             return handlers[name](call)
-    if name in virtual.SETS:
-        return virtual.virtual_rows(call, name)
     raise errors.segment_not_found(name)
 
 
 def _table(call: Call, table: Table, predicate: str | None, rest: list[str]) -> Answer:
     if predicate is not None:
         address = row_address(table, predicate)
+        if rest and rest[0].startswith(_BOUND):
+            return bound_message(call, address, rest[0].removeprefix(_BOUND).removesuffix("()"))
         return behind_row(call, address, rest) if rest else single(call, address)
+    if not rest and asks_otherwise(call):
+        return fetched_rows(call, table)
     if not rest:
         tracked = call.request.method == "GET" and is_tracked(call)
         return tracked_rows(call, table) if tracked else collection(call, table)
@@ -88,6 +105,8 @@ def _table(call: Call, table: Table, predicate: str | None, rest: list[str]) -> 
     message = rest[0].removeprefix(_BOUND)
     if rest[0].startswith(_BOUND) and message in MESSAGES:
         return bulk(call, table, message)
+    if (table.name, message) in OF_TABLES and call.request.method == "POST":
+        return OF_TABLES[table.name, message](call)
     raise errors.segment_not_found(rest[0])
 
 

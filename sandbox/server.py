@@ -3,18 +3,23 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers import gthread
 
-from sandbox.certificates import Certificates, load_certificates
-from sandbox.details import Credentials, details, load_credentials, write_details
-from sandbox.metadata.catalog import load_catalog
+from sandbox.certificates import load_certificates
+from sandbox.conditions.faults import Faults
+from sandbox.conditions.latency import Latency
+from sandbox.conditions.protection import PRESETS, Protection
+from sandbox.customizing import customized_catalog
+from sandbox.details import Certificates, Credentials, details, load_credentials, write_details
+from sandbox.metadata.loading import load_catalog
 from sandbox.seed.planting import is_planted, plant
 from sandbox.service import Service
-from sandbox.signin import SignIn
+from sandbox.signin import LIFETIME, SignIn
 from sandbox.store.database import Store
 from sandbox.wsgi import Door
 
@@ -23,13 +28,24 @@ THREADS = 24
 gthread.STOP_KEEPALIVE_LINGER = 0.1
 
 
+@dataclass(frozen=True)
+class Conduct:
+    """How the sandbox behaves: what it starts with, how fast it is, what it refuses and whether it may fail."""
+
+    empty: bool = False
+    latency: str = "none"
+    limits: str = "none"
+    faults: bool = False
+    token_lifetime: int = LIFETIME
+
+
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotated
     """A sandbox on a port. `run()` returns when the process is told to stop."""
 
-    def __init__(self, folder: Path, port: int, *, empty: bool) -> None:
+    def __init__(self, folder: Path, port: int, conduct: Conduct) -> None:
         self.folder = folder
         self.port = port
-        self.empty = empty
+        self.conduct = conduct
         self.credentials: Credentials = load_credentials(folder)
         self.certificates: Certificates = load_certificates(folder)
         super().__init__()
@@ -60,12 +76,15 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotate
 
     def load(self) -> Door:
         """Open the store in the worker and return the application; called once, after the fork."""
-        catalog = load_catalog()
-        store = Store(self.folder / "sandbox.sqlite3", catalog)
+        store = Store(self.folder / "sandbox.sqlite3", load_catalog())
+        catalog = customized_catalog(store)
         if not is_planted(store):
-            plant(store, catalog, self.credentials, empty=self.empty)
+            plant(store, catalog, self.credentials, empty=self.conduct.empty)
         address = f"https://localhost:{self.port}"
-        return Door(Service(catalog, store), SignIn(store, self.credentials, address), self.credentials)
+        faults = Faults(allowed=self.conduct.faults)
+        service = Service(catalog, store, latency=Latency.parse(self.conduct.latency), faults=faults)
+        sign_in = SignIn(store, self.credentials, address, self.certificates, self.conduct.token_lifetime)
+        return Door(service, sign_in, self.credentials, Protection(PRESETS[self.conduct.limits]))
 
     def _remember_port(self, arbiter: Any) -> None:
         """Learn which port the system gave for port 0, before the worker is forked."""
@@ -73,14 +92,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not annotate
 
     def _announce(self, worker: Any) -> None:
         """Tell clients where the sandbox is, now that it answers."""
-        text = write_details(self.folder, details(self.credentials, self.port, self.certificates.authority))
+        text = write_details(self.folder, details(self.credentials, self.port, self.certificates))
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
 
-def serve(folder: Path, port: int, *, empty: bool) -> None:
+def serve(folder: Path, port: int, conduct: Conduct) -> None:
     """Run a sandbox with its data in `folder` until the process gets SIGTERM or SIGINT."""
     os.umask(0o077)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sandbox.json").unlink(missing_ok=True)
-    Server(folder.resolve(), port, empty=empty).run()
+    Server(folder.resolve(), port, conduct).run()

@@ -3,7 +3,11 @@
 import sqlite3
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from sandbox.access import Access
+from sandbox.conditions.faults import Faults
+from sandbox.conditions.latency import Latency
 from sandbox.metadata.catalog import Catalog
 from sandbox.protocol import Preferences, Request
 from sandbox.query.options import Options
@@ -46,6 +50,9 @@ class Service:
     catalog: Catalog
     store: Store
     counters: Counters = field(default_factory=Counters)
+    latency: Latency = field(default_factory=lambda: Latency({}))
+    faults: Faults = field(default_factory=Faults)
+    uploads: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -55,10 +62,11 @@ class Call:
     service: Service
     request: Request
     user: str
+    batched: bool = False
 
-    @property
+    @cached_property
     def catalog(self) -> Catalog:
-        """The tables."""
+        """The tables as they were when this request came."""
         return self.service.catalog
 
     @property
@@ -76,6 +84,12 @@ class Call:
         """What `Prefer` asks for."""
         return self.request.preferences
 
+    @cached_property
+    def access(self) -> Access:
+        """What the user may do."""
+        with self.store.reading() as connection:
+            return Access.of(connection, self.user)
+
     def context(self, fragment: str) -> str:
         """Return an `@odata.context`."""
         return f"{self.request.root}$metadata#{fragment}"
@@ -86,4 +100,4 @@ class Call:
 
     def writer(self, connection: sqlite3.Connection) -> Writer:
         """Return a writer for this user on an open write transaction."""
-        return Writer(connection, self.catalog, self.user, self.request.references)
+        return Writer(connection, self.catalog, self.user, self.request.references, self.access)

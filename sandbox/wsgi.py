@@ -2,13 +2,19 @@
 
 import logging
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from django.utils import translation
+
 from sandbox import errors
-from sandbox.control import control
+from sandbox.conditions.faults import Fault
+from sandbox.conditions.protection import Protection
+from sandbox.conditions.spoiling import hang_up, spoil
+from sandbox.control import Control, control
 from sandbox.details import Credentials
 from sandbox.errors import DataverseError
 from sandbox.pages.routes import page
@@ -16,11 +22,14 @@ from sandbox.pages.visit import Visit
 from sandbox.protocol import MAX_URL, SERVICE_PATH, Answer, Request
 from sandbox.routes import dispatch
 from sandbox.service import Call, Service
-from sandbox.signin import SignIn, SignInError
+from sandbox.signin import SignIn
 
 logger = logging.getLogger(__name__)
 MAX_BODY = 128 * 1024 * 1024
-_SIGN_IN = re.compile(r"/([\w.-]+)(/oauth2/v2\.0/token|/oauth2/token|(?:/v2\.0)?/\.well-known/openid-configuration)")
+_SIGN_IN = re.compile(
+    r"/([\w.-]+)(/oauth2(?:/v2\.0)?/(?:token|authorize)|(?:/v2\.0)?/\.well-known/openid-configuration"
+    r"|/discovery(?:/v2\.0)?/(?:instance|keys))"
+)
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
@@ -42,64 +51,101 @@ def _body(environ: Environ) -> bytes:
 class Door:
     """The WSGI application of one sandbox."""
 
-    def __init__(self, service: Service, sign_in: SignIn, credentials: Credentials) -> None:
+    def __init__(
+        self, service: Service, sign_in: SignIn, credentials: Credentials, protection: Protection | None = None
+    ) -> None:
         self.service = service
+        self.protection = protection or Protection(None)
         self.sign_in = sign_in
         self.credentials = credentials
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        answer = self._answer(environ)
+        answer, fault = self._answer(environ)
+        pieces: Iterable[bytes] = [answer.body] if answer.body and environ["REQUEST_METHOD"] != "HEAD" else []
+        if fault is not None:
+            answer, pieces = spoil(fault, answer, environ)
         headers = answer.headers
         if answer.status not in (204, 304):
             headers["Content-Length"] = str(len(answer.body))
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(headers.items()))
-        return [answer.body] if answer.body and environ["REQUEST_METHOD"] != "HEAD" else []
+        return pieces
 
-    def _answer(self, environ: Environ) -> Answer:
+    def _answer(self, environ: Environ) -> tuple[Answer, Fault | None]:
+        """Return the answer, and the fault that spoils it on its way back."""
         path, _, query = environ["RAW_URI"].partition("?")
         service_path = SERVICE_PATH.match(path)
         try:
             if service_path:
                 return self._web_api(environ, path, query, service_path.end())
-            sign_in = _SIGN_IN.fullmatch(path)
-            if sign_in:
-                return self._sign_in(environ, sign_in[1], sign_in[2])
-            if path.startswith("/sandbox/"):
-                key = environ.get("HTTP_X_SANDBOX_KEY", "")
-                return control(self.service, self.credentials, environ["REQUEST_METHOD"], path[9:], query, key)
-            return page(Visit(self.service, environ["REQUEST_METHOD"], path, query, _headers(environ), _body(environ)))
+            return self._elsewhere(environ, path, query), None
         except DataverseError as error:
-            return Answer.error(error)
+            return Answer.error(error), None
+        except OSError:
+            raise
         except Exception:
             logger.exception("%s %s failed", environ["REQUEST_METHOD"], path)
-            return Answer.error(DataverseError(500, errors.UNEXPECTED, "An unexpected error occurred."))
+            return Answer.error(DataverseError(500, errors.UNEXPECTED, "An unexpected error occurred.")), None
 
-    def _web_api(self, environ: Environ, path: str, query: str, start: int) -> Answer:
+    def _elsewhere(self, environ: Environ, path: str, query: str) -> Answer:
+        """Answer what is not the Web API: the sign-in, the controls of the sandbox and its pages."""
+        if path.startswith("/sandbox/"):
+            return control(self._control(environ, path, query))
+        visit = Visit(self.service, environ["REQUEST_METHOD"], path, query, _headers(environ), _body(environ))
+        sign_in = _SIGN_IN.fullmatch(path)
+        if sign_in:
+            with translation.override(visit.language):
+                return self.sign_in.answer(visit, sign_in[1], sign_in[2])
+        if path == "/people":
+            with translation.override(visit.language):
+                return visit.page("people.html", {"people": self.sign_in.directory.people()})
+        return page(visit)
+
+    def _control(self, environ: Environ, path: str, query: str) -> Control:
+        key, body = environ.get("HTTP_X_SANDBOX_KEY", ""), _body(environ)
+        method, name = environ["REQUEST_METHOD"], path.removeprefix("/sandbox/")
+        return Control(self.service, self.sign_in, self.protection, self.credentials, method, name, query, body, key)
+
+    def _web_api(self, environ: Environ, path: str, query: str, start: int) -> tuple[Answer, Fault | None]:
         self.service.counters.add("requests")
+        fault = None
         try:
-            answer = self._dispatch(environ, path, query, start)
+            request = self._request(environ, path, query, start)
+            fault = self.service.faults.of_request(request.method, request.path, query, request.body)
+            answer = self._dispatch(request, fault)
         except DataverseError as error:
             answer = Answer.error(error)
         answer.headers |= {"OData-Version": "4.0", "REQ_ID": str(uuid.uuid4()), "Cache-Control": "no-cache"}
-        return answer
+        return answer, fault
 
-    def _dispatch(self, environ: Environ, path: str, query: str, start: int) -> Answer:
-        headers = _headers(environ)
-        body = _body(environ)
+    def _request(self, environ: Environ, path: str, query: str, start: int) -> Request:
+        headers, body = _headers(environ), _body(environ)
         if len(path) + len(query) > MAX_URL:
             raise errors.bad_request(f"The URL is longer than {MAX_URL} characters.")
-        user = self.sign_in.user_of(self.sign_in.client_of(headers.get("authorization", "")), headers)
         root = f"https://{environ.get('HTTP_HOST', 'localhost')}{path[:start].rstrip('/')}/"
-        request = Request(environ["REQUEST_METHOD"], path[start:].strip("/"), query, headers, body, root)
-        return dispatch(Call(self.service, request, user))
+        return Request(environ["REQUEST_METHOD"], path[start:].strip("/"), query, headers, body, root)
 
-    def _sign_in(self, environ: Environ, tenant: str, endpoint: str) -> Answer:
-        try:
-            if endpoint.endswith("openid-configuration"):
-                return self.sign_in.discovery(tenant)
-            if environ["REQUEST_METHOD"] != "POST":
-                raise SignInError(400, "invalid_request", 900561, "The endpoint only accepts POST requests.")
-            return self.sign_in.token(tenant, _body(environ), environ.get("HTTP_AUTHORIZATION", ""))
-        except SignInError as error:
-            return error.answer()
+    def _dispatch(self, request: Request, fault: Fault | None) -> Answer:
+        """Let the caller in and answer; the time that the service would take counts against the limits."""
+        if fault is not None:
+            self._before(fault)
+        user = self.sign_in.user_of(
+            self.sign_in.principal_of(request.headers.get("authorization", "")), request.headers
+        )
+        with self.protection.admitted(user):
+            answer = dispatch(Call(self.service, request, user))
+            if answer.seconds:
+                time.sleep(answer.seconds)
+        answer.headers |= self.protection.headers(user)
+        return answer
+
+    def _before(self, fault: Fault) -> None:
+        """Do what a fault does before anything else. Raises DataverseError or ConnectionResetError."""
+        if fault.kind == "token-expired":
+            self.sign_in.forget_tokens()
+        elif fault.kind == "slow":
+            time.sleep(fault.seconds)
+        elif fault.kind == "status":
+            raise fault.error()
+        elif fault.kind == "timeout-before":
+            hang_up(fault)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 class SandboxProcess:
     """A sandbox of its own on a free port. `details` is what it wrote to sandbox.json."""
 
-    def __init__(self, folder: Path, *, empty: bool = True, port: int = 0) -> None:
+    def __init__(self, folder: Path, *, empty: bool = True, port: int = 0, options: Sequence[str] = ()) -> None:
         self.folder = folder
+        self.options = list(options)
         self.empty = empty
         self.port = port
         self.details: dict[str, str] = {}
@@ -28,6 +30,7 @@ class SandboxProcess:
         """Start the process and wait until it answers. Raises RuntimeError with its output when it does not."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "manage.py", "sandbox", "--port", str(self.port), "--data", str(self.folder)]
+        command += self.options
         log = self.folder / "sandbox.log"
         (self.folder / "sandbox.json").unlink(missing_ok=True)
         with log.open("ab") as output:
@@ -66,11 +69,12 @@ class SandboxProcess:
             self._process.wait()
             self._process = None
 
-    def control(self, method: str, path: str) -> requests.Response:
+    def control(self, method: str, path: str, json: Any = None) -> requests.Response:
         """Call the control endpoint."""
         headers = {"X-Sandbox-Key": self.details["client_secret"]}
         address = f"{self.details['address']}/sandbox/{path}"
-        answer = requests.request(method, address, headers=headers, verify=self.details["ca_file"], timeout=60)
+        ca_file = self.details["ca_file"]
+        answer = requests.request(method, address, json=json, headers=headers, verify=ca_file, timeout=60)
         answer.raise_for_status()
         return answer
 
@@ -82,10 +86,28 @@ class SandboxProcess:
         """Let every delta token so far expire."""
         self.control("POST", "expire-changes")
 
+    def fault(self, kind: str, **spec: Any) -> None:
+        """Put a fault in force; the sandbox must have been started with `--faults`."""
+        self.control("POST", "faults", {"kind": kind, **spec})
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the faults in force, with how often each struck."""
+        found: list[dict[str, Any]] = self.control("GET", "faults").json()["faults"]
+        return found
+
+    def calm(self) -> None:
+        """Take all faults back."""
+        self.control("DELETE", "faults")
+
     def calls(self) -> dict[str, int]:
         """Return the numbers of requests and of rows written since the last reset."""
         numbers: dict[str, int] = self.control("GET", "calls").json()
         return numbers
+
+    def people(self) -> dict[str, str]:
+        """Return the passwords of the people who can sign in, by login."""
+        found = self.control("GET", "people").json()["people"]
+        return {person["login"]: person["password"] for person in found}
 
     def token(self) -> str:
         """Return a new access token, asked for without any client library."""

@@ -52,8 +52,16 @@ def is_microsoft_login(address: str) -> bool:
 
 def same_origin(one: str, other: str) -> bool:
     """Whether both addresses are the same scheme, host and port: only then may a token go to the other."""
-    first, second = urlsplit(one), urlsplit(other)
-    return (first.scheme, first.hostname, _port(first)) == (second.scheme, second.hostname, _port(second))
+    try:
+        first, second = _origin(one), _origin(other)
+    except ValueError:
+        return False
+    return first == second
+
+
+def _origin(address: str) -> tuple[str, str | None, int]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, _port(parts)
 
 
 def is_extra(parts: SplitResult) -> bool:

@@ -1,20 +1,26 @@
 """The face of the CRM: everything that the rest of the product asks of Dataverse."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from connection.dataverse import bulk, reading
 from connection.dataverse import changes as change_tracking
 from connection.dataverse.changes import ChangePage
 from connection.dataverse.errors import MappingFault, NotDataverse
 from connection.dataverse.http import Http
-from connection.dataverse.metadata import DefinitionStore, MemoryStore, TableDefinition, read_definition
+from connection.dataverse.metadata import TableDefinition, read_definition
 from connection.dataverse.query import query
 from connection.dataverse.reading import MOST_ROWS_A_PAGE, Row
-from connection.dataverse.writing import Outcome, RowUpdate, delete_part, in_chunks, update_part, write_parts
+from connection.dataverse.remembering import DefinitionStore, MemoryStore
+from connection.dataverse.sizing import BatchSize
+from connection.dataverse.writing import Outcome, RowUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +47,30 @@ class DataverseClient:
 
     Columns to select may be named by logical name; lookups are then read as `_x_value`. Rows are JSON objects as the
     CRM sends them (`@odata.etag` included), numbers with decimals as Decimal.
-    """
 
-    batch_size = 250
+    The `…_many` methods send several calls at a time, so the rows of one call must not depend on each other.
+    """
 
     def __init__(self, http: Http, *, store: DefinitionStore | None = None) -> None:
         self._http = http
         self._store = store or MemoryStore()
+        self._sizes: dict[tuple[str, str], BatchSize] = {}
+
+    def interactive(self) -> "DataverseClient":
+        """This client for somebody who waits: bulk work leaves room for it, and it is not kept waiting for long."""
+        lane = copy.copy(self)
+        lane._http = self._http.interactive()
+        return lane
 
     @property
     def requests_sent(self) -> int:
         """How many requests this client has sent to the CRM."""
         return self._http.requests_sent
+
+    @property
+    def complaints_heard(self) -> int:
+        """How many of them the CRM refused as too many (429)."""
+        return self._http.traffic.complaints
 
     def who_am_i(self) -> WhoAmI:
         """Who the application is. The cheapest proof that everything works."""
@@ -127,20 +145,29 @@ class DataverseClient:
 
     def create_many(self, table: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         """Create rows that hold their chosen ids; see `bulk.create_many`. Raises only before anything is sent."""
-        definition = self.definition(table)
-        return self._heeded(table, bulk.create_many(self._http, definition, rows, batch_size=self.batch_size))
+        definition, size = self.definition(table), self._size(table, "create")
+        return self._heeded(table, bulk.create_many(self._http, definition, rows, size=size))
 
     def update_many(self, table: str, updates: Sequence[RowUpdate]) -> list[Outcome]:
         """Update rows, never creating one; an outcome each, in their order. Raises only before anything is sent."""
-        definition = self.definition(table)
-        parts = [update_part(definition, update) for update in updates]
-        return self._heeded(table, in_chunks(parts, self.batch_size, lambda chunk: write_parts(self._http, chunk)))
+        definition, size = self.definition(table), self._size(table, "update")
+        return self._heeded(table, bulk.update_many(self._http, definition, updates, size=size))
+
+    def upsert_many(self, table: str, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]) -> list[Outcome]:
+        """Create or update rows found by the columns of an alternate `key`; an outcome each, in their order.
+
+        Raises MappingFault where the table has no such key, before anything is sent.
+        """
+        definition, size = self.definition(table), self._size(table, "upsert")
+        if set(key) not in map(set, definition.keys.values()):
+            text = _("The table “{table}” has no alternate key of the columns {columns}.")
+            raise MappingFault(format_lazy(text, table=table, columns=", ".join(key)))
+        return self._heeded(table, bulk.upsert_many(self._http, definition, rows, key, size=size))
 
     def delete_many(self, table: str, ids: Sequence[tuple[UUID, str | None]]) -> list[Outcome]:
         """Delete rows in the version that was judged (or any); an outcome each. Raises only before anything is sent."""
-        definition = self.definition(table)
-        parts = [delete_part(definition, id, etag) for id, etag in ids]
-        return self._heeded(table, in_chunks(parts, self.batch_size, lambda chunk: write_parts(self._http, chunk)))
+        definition, size = self.definition(table), self._size(table, "delete")
+        return self._heeded(table, bulk.delete_many(self._http, definition, ids, size=size))
 
     def count(self, table: str, filter: str | None = None) -> int:
         """How many rows meet the OData `filter`."""
@@ -178,6 +205,10 @@ class DataverseClient:
         except MappingFault:
             self._store.forget(table)
             raise
+
+    def _size(self, table: str, sort: str) -> BatchSize:
+        """How many rows go into a call; tables differ in what their rows cost."""
+        return self._sizes.setdefault((table, sort), BatchSize())
 
     def _heeded(self, table: str, outcomes: list[Outcome]) -> list[Outcome]:
         if any(isinstance(outcome.error, MappingFault) for outcome in outcomes):

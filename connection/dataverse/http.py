@@ -4,10 +4,11 @@ A read is repeated after any passing fault. A write is repeated only where the C
 (429); a lost answer to a write becomes `OutcomeUnknown` (I1).
 """
 
+import copy
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -22,21 +23,24 @@ from connection.dataverse.errors import (
     AddressRefused,
     NotDataverse,
     OutcomeUnknown,
+    PayloadTooLarge,
     ServerFault,
     ServiceUnavailable,
     Throttled,
 )
-from connection.dataverse.session import GuardedSession
+from connection.dataverse.session import GuardedSession, read_capped
+from connection.dataverse.traffic import Traffic
 from connection.errors import CRMBridgeError, RetryLater
 
 log = logging.getLogger(__name__)
 
 API = "/api/data/v9.2/"
-MOST_BYTES = 200 * 1024 * 1024
 MOST_ATTEMPTS = 5
 LONGEST_PAUSE = 60.0
 # No attempt begins later than this: a worker has a lease to keep, and the record comes around again.
 PATIENCE = 90.0
+# A person waits for the answer.
+SHORT_PATIENCE = 5.0
 _HEADERS = {
     "Accept": "application/json",
     "OData-MaxVersion": "4.0",
@@ -56,17 +60,56 @@ class Tokens(Protocol):
 
 
 class Http:
-    """Requests to the environment at `address`, as a number of them is worth counting: `requests_sent`."""
+    """Requests to the environment at `address`. `traffic` is the account that they go by, shared by all copies.
 
-    def __init__(self, address: str, tokens: Tokens, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    `seconds`, `bytes_sent` and `requests` tell of this copy alone how long its requests ran, what they carried and how
+    many they were; `too_large` whether the CRM found one too large.
+    """
+
+    def __init__(self, address: str, tokens: Tokens, *, traffic: Traffic | None = None) -> None:
         self.address = address
-        self.requests_sent = 0
+        self.traffic = traffic or Traffic()
+        self.requests, self.seconds, self.bytes_sent, self.too_large = 0, 0.0, 0, False
         self._tokens = tokens
-        self._sleep = sleep
+        self._patience = PATIENCE
+        self._is_bulk = self._attends = True
         self._session = GuardedSession()
         self._session.headers.update(
             _HEADERS | {"User-Agent": f"crmbridge/{getattr(settings, 'CRMBRIDGE_VERSION', '0.1.0')}"}
         )
+
+    @property
+    def requests_sent(self) -> int:
+        """How many requests were sent on this account."""
+        return self.traffic.requests_sent
+
+    def interactive(self) -> "Http":
+        """The same for somebody who waits: out of the reserve of the budget, and rather refused than kept waiting."""
+        lane = copy.copy(self)
+        lane._is_bulk, lane._patience = False, SHORT_PATIENCE
+        return lane
+
+    def hand(self) -> "Http":
+        """The same for a thread that works for this one, which keeps the account and sees that there is room."""
+        hand = copy.copy(self)
+        hand._is_bulk = hand._attends = False
+        hand.requests, hand.seconds, hand.bytes_sent, hand.too_large = 0, 0.0, 0, False
+        return hand
+
+    def admit(self) -> None:
+        """Wait until the budget of the connection allows a request. Raises Throttled where that takes too long."""
+        waited = 0.0
+        while pause := self.next_pause():
+            waited += pause
+            if waited > min(self._patience, LONGEST_PAUSE):
+                raise Throttled(technical="the budget of the connection is spent", retry_after=pause)
+            self.traffic.clock.sleep(pause)
+
+    def next_pause(self) -> float:
+        """Seconds until the next request may go."""
+        if self._attends:
+            self.traffic.attend()
+        return self.traffic.pause(bulk=self._is_bulk)
 
     def get(self, url: str, *, prefer: Sequence[str] = ()) -> Answer:
         """GET `url`, relative to the service root or an absolute link that the CRM gave (same origin only)."""
@@ -98,54 +141,76 @@ class Http:
         headers = {"Content-Type": content_type, "Prefer": "odata.continue-on-error"}
         answer = self._send("POST", "$batch", headers, body, repeatable=repeatable)
         answers = batch.decode(answer.headers.get("Content-Type", ""), answer.content)
-        if len(answers) != len(parts):
-            raise NotDataverse(technical=f"{len(answers)} answers to {len(parts)} requests")
-        return answers
+        if len(answers) == len(parts):
+            return answers
+        technical = f"{len(answers)} answers to {len(parts)} requests"
+        raise NotDataverse(technical=technical) if repeatable else OutcomeUnknown(technical=technical)
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, repeatable: bool
     ) -> Answer:
         """The answer, after as many attempts as the fault allows; the last attempt's error is raised."""
-        address, began = self._own(url), time.monotonic()
+        address, clock = self._own(url), self.traffic.clock
+        began = clock.now()
         for attempt in range(1, MOST_ATTEMPTS + 1):
+            self.admit()
             try:
                 return self._attempt(method, address, headers, body, repeatable=repeatable)
             except CRMBridgeError as error:
-                pause = _pause(error, attempt, repeatable=repeatable)
-                if pause is None or time.monotonic() - began + pause > PATIENCE:
+                pause = self._after(error, attempt, repeatable=repeatable)
+                if pause is None or clock.now() - began + pause > self._patience:
                     raise
                 log.info("%s %s: %s; again in %.1f s", method, urlsplit(address).path, type(error).__name__, pause)
-                self._sleep(pause)
+                clock.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def _after(self, error: CRMBridgeError, attempt: int, *, repeatable: bool) -> float | None:
+        """Seconds to wait before the next attempt, if there is one; a 429 holds back everybody."""
+        self.too_large = self.too_large or isinstance(error, PayloadTooLarge)
+        if isinstance(error, Throttled):
+            self.traffic.complained(error, _asked(error, attempt))
+            if self._attends:
+                self.traffic.attend()
+        return _pause(error, attempt, repeatable=repeatable)
 
     def _attempt(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, repeatable: bool
     ) -> Answer:
         """One request; a second one with a new token where the CRM does not accept the first one's (401)."""
-        answer = self._authorized(method, url, headers, body, repeatable=repeatable)
+        token = self._tokens.token()
+        answer = self._authorized(token, method, url, headers, body, repeatable=repeatable)
         if answer.status == 401:
-            self._tokens.renew()
-            answer = self._authorized(method, url, headers, body, repeatable=repeatable)
+            if self._tokens.token() == token:
+                self._tokens.renew()
+            token = self._tokens.token()
+            answer = self._authorized(token, method, url, headers, body, repeatable=repeatable)
         return _judged(answer, repeatable=repeatable)
 
     def _authorized(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, repeatable: bool
+        self, token: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, repeatable: bool
     ) -> Answer:
-        authorized = {**headers, "Authorization": f"Bearer {self._tokens.token()}"}
+        authorized = {**headers, "Authorization": f"Bearer {token}"}
         return self._exchange(method, url, authorized, body, repeatable=repeatable)
 
     def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, repeatable: bool
     ) -> Answer:
-        self.requests_sent += 1
         began = time.monotonic()
+        answered: Mapping[str, str] = {}
         try:
             with self._session.request(method, url, headers=dict(headers), data=body, stream=True) as response:
-                answer = Answer(response.status_code, response.headers, _read_capped(response))
+                answer = Answer(response.status_code, response.headers, read_capped(response))
+                answered = answer.headers
         except requests.RequestException as failure:
             raise from_exception(failure, repeatable=repeatable) from None
+        finally:
+            self._note(time.monotonic() - began, len(body or b""), answered)
         log.debug("%s %s: %d, %.3f s", method, urlsplit(url).path, answer.status, time.monotonic() - began)
         return answer
+
+    def _note(self, seconds: float, size: int, answered: Mapping[str, str]) -> None:
+        self.requests, self.seconds, self.bytes_sent = self.requests + 1, self.seconds + seconds, self.bytes_sent + size
+        self.traffic.sent(seconds, answered)
 
     def _own(self, url: str) -> str:
         """The absolute address of `url`. Raises AddressRefused for another origin: the token must not go there."""
@@ -156,19 +221,11 @@ class Http:
         return url
 
 
-def _read_capped(response: requests.Response) -> bytes:
-    """The body. Raises NotDataverse where it is longer than any honest answer."""
-    pieces, size = [], 0
-    for piece in response.iter_content(1024 * 1024):
-        pieces.append(piece)
-        size += len(piece)
-        if size > MOST_BYTES:
-            raise NotDataverse(technical=f"an answer of more than {MOST_BYTES} bytes")
-    return b"".join(pieces)
-
-
 def _judged(answer: Answer, *, repeatable: bool) -> Answer:
     """The answer where it is one; raises its error otherwise. A failed `$batch` answers 400 with its parts (6.3)."""
+    if answer.is_cut and answer.status < 500:
+        technical = f"HTTP {answer.status} with half an answer"
+        raise ServiceUnavailable(technical=technical) if repeatable else OutcomeUnknown(technical=technical)
     multipart = answer.headers.get("Content-Type", "").startswith("multipart/mixed")
     if answer.status < 300 or (answer.status == 400 and multipart):
         return answer
@@ -186,6 +243,10 @@ def _pause(error: CRMBridgeError, attempt: int, *, repeatable: bool) -> float | 
     passing = isinstance(error, Throttled) or (repeatable and isinstance(error, ServiceUnavailable | ServerFault))
     if attempt == MOST_ATTEMPTS or not passing or not isinstance(error, RetryLater):
         return None
-    asked = error.retry_after if error.retry_after is not None else 2.0**attempt / 2
+    asked = _asked(error, attempt)
     # Asking earlier than the CRM wants only makes its next pause longer (dataverse-web-api.md 10).
     return None if asked > LONGEST_PAUSE else asked + random.uniform(0, 0.25)  # noqa: S311 -- spreads workers, no secret
+
+
+def _asked(error: RetryLater, attempt: int) -> float:
+    return error.retry_after if error.retry_after is not None else 2.0**attempt / 2

@@ -1,8 +1,8 @@
 """What the CRM's tables and columns are like (dataverse-web-api.md 3), read with one request a table and cached."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -58,7 +58,7 @@ class ColumnDefinition:
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
-    """One table. `bulk_create` says whether it takes CreateMultiple (dataverse-web-api.md 7)."""
+    """One table. `bulk_create` says whether it takes CreateMultiple (7), and so on; `keys` are its alternate keys."""
 
     name: str
     entity_set: str
@@ -68,6 +68,14 @@ class TableDefinition:
     label: str
     bulk_create: bool
     columns: Mapping[str, ColumnDefinition]
+    bulk_update: bool = False
+    bulk_upsert: bool = False
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def odata_type(self) -> str:
+        """The type that a bulk message wants to be told of each row."""
+        return f"Microsoft.Dynamics.CRM.{self.name}"
 
     def to_json(self) -> dict[str, Any]:
         """The definition as JSON values, for a cache."""
@@ -77,7 +85,8 @@ class TableDefinition:
     def from_json(cls, stored: Mapping[str, Any]) -> "TableDefinition":
         """The definition that `to_json` gave. JSON has made the option values strings."""
         columns = {name: _column_from_json(column) for name, column in stored["columns"].items()}
-        return cls(**{**stored, "columns": columns})
+        keys = {name: tuple(parts) for name, parts in stored.get("keys", {}).items()}
+        return cls(**{**stored, "columns": columns, "keys": keys})
 
 
 def _column_from_json(stored: Mapping[str, Any]) -> ColumnDefinition:
@@ -102,6 +111,7 @@ _CASTS: Mapping[str, str] = {
     "Status": "?$select=LogicalName&$expand=OptionSet",
     "Boolean": "?$select=LogicalName&$expand=OptionSet",
 }
+_BULK = ("CreateMultiple", "UpdateMultiple", "UpsertMultiple")
 _RELATIONS = "?$select=ReferencingAttribute,ReferencedEntity,ReferencingEntityNavigationPropertyName"
 
 
@@ -112,18 +122,19 @@ def read_definition(http: Http, table: str) -> TableDefinition:
         f"{entity}?$select={_TABLE}",
         f"{entity}/Attributes?$select={_COLUMN}",
         f"{entity}/ManyToOneRelationships{_RELATIONS}",
-        _bulk_create_url(table),
+        f"{entity}/Keys?$select=LogicalName,KeyAttributes,EntityKeyIndexStatus",
+        *(_message_url(message, table) for message in _BULK),
         *(f"{entity}/Attributes/Microsoft.Dynamics.CRM.{cast}AttributeMetadata{rest}" for cast, rest in _CASTS.items()),
     ]
-    first, attributes, relations, bulk_create, *casts = http.read_batch([Part("GET", url) for url in urls])
+    first, attributes, relations, keys, *more = http.read_batch([Part("GET", url) for url in urls])
     if first.status == 404:
         raise MappingFault(format_lazy(_("Dynamics CRM has no table “{table}”."), table=table))
+    casts = [row for cast in more[len(_BULK) :] for row in _values(cast)]
     return _table(
         first.json(),
-        columns=list(
-            _columns(_values(attributes), _values(relations), [row for cast in casts for row in _values(cast)])
-        ),
-        bulk_create=bulk_create.error is None and bool(_values(bulk_create)),
+        columns=list(_columns(_values(attributes), _values(relations), casts)),
+        keys={} if keys.error else dict(_keys(_values(keys))),
+        messages={name for name, found in zip(_BULK, more, strict=False) if not found.error and _values(found)},
     )
 
 
@@ -132,12 +143,25 @@ def _values(answer: Answer) -> list[dict[str, Any]]:
     return rows
 
 
-def _bulk_create_url(table: str) -> str:
-    condition = "sdkmessageid/name eq 'CreateMultiple' and primaryobjecttypecode eq " + literal(table)
+def _message_url(message: str, table: str) -> str:
+    condition = f"sdkmessageid/name eq {literal(message)} and primaryobjecttypecode eq {literal(table)}"
     return query("sdkmessagefilters", select="sdkmessagefilterid", filter=condition)
 
 
-def _table(entity: Mapping[str, Any], *, columns: Sequence[ColumnDefinition], bulk_create: bool) -> TableDefinition:
+def _keys(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The alternate keys whose index is there; without it they find nothing."""
+    for row in rows:
+        if row.get("EntityKeyIndexStatus", "Active") in ("Active", 2):
+            yield row["LogicalName"], tuple(row["KeyAttributes"])
+
+
+def _table(
+    entity: Mapping[str, Any],
+    *,
+    columns: Sequence[ColumnDefinition],
+    keys: Mapping[str, tuple[str, ...]],
+    messages: Collection[str],
+) -> TableDefinition:
     return TableDefinition(
         name=entity["LogicalName"],
         entity_set=entity["EntitySetName"],
@@ -145,8 +169,11 @@ def _table(entity: Mapping[str, Any], *, columns: Sequence[ColumnDefinition], bu
         primary_name=entity.get("PrimaryNameAttribute") or "",
         change_tracking=bool(entity.get("ChangeTrackingEnabled")),
         label=_label(entity.get("DisplayCollectionName")),
-        bulk_create=bulk_create,
+        bulk_create="CreateMultiple" in messages,
         columns={column.name: column for column in columns},
+        bulk_update="UpdateMultiple" in messages,
+        bulk_upsert="UpsertMultiple" in messages,
+        keys=keys,
     )
 
 
@@ -206,35 +233,3 @@ def _label(label: Mapping[str, Any] | None) -> str:
     """The label in the language of the integration user, else in any (dataverse-web-api.md 3.2)."""
     candidates = [(label or {}).get("UserLocalizedLabel"), *((label or {}).get("LocalizedLabels") or [])]
     return next((str(candidate["Label"]) for candidate in candidates if candidate), "")
-
-
-class DefinitionStore(Protocol):
-    """Where definitions outlive the process that read them."""
-
-    def load(self, table: str) -> TableDefinition | None:
-        """The definition, where there is one that is fresh enough."""
-
-    def save(self, definition: TableDefinition) -> None:
-        """Keep the definition."""
-
-    def forget(self, table: str) -> None:
-        """Drop the definition: the CRM has contradicted it."""
-
-
-class MemoryStore:
-    """Keeps definitions for the life of the process."""
-
-    def __init__(self) -> None:
-        self._definitions: dict[str, TableDefinition] = {}
-
-    def load(self, table: str) -> TableDefinition | None:
-        """The definition, where it was saved."""
-        return self._definitions.get(table)
-
-    def save(self, definition: TableDefinition) -> None:
-        """Keep the definition."""
-        self._definitions[definition.name] = definition
-
-    def forget(self, table: str) -> None:
-        """Drop the definition."""
-        self._definitions.pop(table, None)

@@ -1,7 +1,7 @@
 """Builds OData queries (dataverse-web-api.md 5): literals, filters, addresses. Pure."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,8 @@ from uuid import UUID
 
 # Characters that a query may carry as they are; everything else is percent-encoded ("+" would be read as a space).
 _SAFE = "$'(),=/:@!*;-._~"
+# Inside a key, these would end it.
+_SAFE_IN_KEY = "$':@!*;-._~"
 # A GET inside a $batch takes 65 536 characters (dataverse-web-api.md 5.5); the rest is room for $select and the host.
 _LIST_ROOM = 50_000
 
@@ -27,6 +29,11 @@ def literal(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     return "'{}'".format(str(value).replace("'", "''"))
+
+
+def key_of(values: Mapping[str, Any]) -> str:
+    """An alternate key as it stands in an address: `accountnumber='D-1',name='O''Brien'`, percent-encoded."""
+    return ",".join(f"{name}={quote(literal(value), safe=_SAFE_IN_KEY)}" for name, value in values.items())
 
 
 def utc(moment: datetime) -> str:

@@ -3,6 +3,7 @@ time-outs, no cookies, nothing from the environment but the CA bundle, and no co
 
 import ipaddress
 import os
+import time
 from http.cookiejar import DefaultCookiePolicy
 from socket import socket
 from typing import Any
@@ -16,10 +17,16 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
 from connection.dataverse.address import is_extra
-from connection.dataverse.errors import AddressRefused
+from connection.dataverse.degree import MOST
+from connection.dataverse.errors import AddressRefused, NotDataverse
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 120.0
+# No honest answer is longer, or takes longer to arrive once it has begun.
+MOST_BYTES = 200 * 1024 * 1024
+MOST_SECONDS = 300.0
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class GuardedSession(requests.Session):
@@ -34,18 +41,49 @@ class GuardedSession(requests.Session):
         # The affinity cookie would pin all requests to one web server of the CRM (dataverse-web-api.md 1.4).
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.adapters.clear()
-        self.mount("https://", _GuardedAdapter(pool_maxsize=16))
+        self.mount("https://", _GuardedAdapter(pool_maxsize=MOST + 4))
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """As in requests, with time-outs and without redirects unless told otherwise."""
         kwargs.setdefault("timeout", self.timeout)
         kwargs["allow_redirects"] = False
-        return super().request(method, url, *args, **kwargs)
+        streamed, kwargs["stream"] = kwargs.get("stream"), True
+        response = super().request(method, url, *args, **kwargs)
+        if not streamed:
+            # What `response.content` would read without a limit.
+            response._content = read_capped(response)
+        return response
+
+
+def read_capped(response: requests.Response) -> bytes:
+    """The body, unpacked. Raises NotDataverse where it is longer, or trickles in longer, than any honest answer."""
+    pieces, size, deadline = [], 0, time.monotonic() + MOST_SECONDS
+    for piece in response.iter_content(1024 * 1024):
+        pieces.append(piece)
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise NotDataverse(technical=f"an answer of more than {MOST_BYTES} bytes")
+        if time.monotonic() > deadline:
+            raise NotDataverse(technical=f"an answer that takes more than {MOST_SECONDS:.0f} seconds")
+    return b"".join(pieces)
 
 
 def ca_bundle() -> str:
     """The file with the certificate authorities of the operator's own network, or "" for the usual ones."""
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or ""
+
+
+def is_public(peer: str) -> bool:
+    """Whether the IP address is one of the internet, also where it wraps an older one (RFC 6052 NAT64, 6to4)."""
+    address = ipaddress.ip_address(peer)
+    inner = _wrapped(address) if isinstance(address, ipaddress.IPv6Address) else None
+    return address.is_global and not address.is_multicast and (inner is None or inner.is_global)
+
+
+def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 class _GuardedConnection(HTTPSConnection):
@@ -54,8 +92,7 @@ class _GuardedConnection(HTTPSConnection):
     def _new_conn(self) -> socket:
         connected = super()._new_conn()
         peer = str(connected.getpeername()[0])
-        allowed = ipaddress.ip_address(peer).is_global or is_extra(urlsplit(f"https://{self.host}:{self.port}"))
-        if not allowed:
+        if not is_public(peer) and not is_extra(urlsplit(f"https://{self.host}:{self.port}")):
             connected.close()
             raise AddressRefused(_("The address leads into an inner network."), technical=f"{self.host} is {peer}")
         return connected

@@ -63,6 +63,11 @@ def create_part(definition: TableDefinition, row: Mapping[str, Any]) -> Part:
     return Part("POST", definition.entity_set, payload.encode(row))
 
 
+def upsert_part(address: str, values: Mapping[str, Any]) -> Part:
+    """A PATCH that updates the row at `address` (a key) or creates it."""
+    return Part("PATCH", address, payload.encode(values))
+
+
 def write_parts(http: Http, parts: Sequence[Part]) -> list[Outcome]:
     """The outcome of each part, in one request; a refused or lost batch gives all parts its error."""
     try:
@@ -83,8 +88,8 @@ def in_chunks(items: Sequence[T], size: int, write: Callable[[Sequence[T]], list
     outcomes: list[Outcome] = []
     for chunk in _chunks(items, size):
         outcomes += write(chunk)
-        if hindrance := _hindrance(outcomes[-len(chunk) :]):
-            return outcomes + [Outcome(hindrance)] * (len(items) - len(outcomes))
+        if error := hindrance(outcomes[-len(chunk) :]):
+            return outcomes + [Outcome(error)] * (len(items) - len(outcomes))
     return outcomes
 
 
@@ -92,7 +97,7 @@ def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _hindrance(outcomes: Sequence[Outcome]) -> CRMBridgeError | None:
+def hindrance(outcomes: Sequence[Outcome]) -> CRMBridgeError | None:
     """The one error of all `outcomes`, where it is about the connection and not about rows."""
     error = outcomes[0].error
     of_all = all(outcome.error is error for outcome in outcomes)

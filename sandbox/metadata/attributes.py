@@ -64,10 +64,10 @@ def attribute(table: Table, column: Column) -> Json:
         "IsValidForRead": True,
         "IsValidForUpdate": column.update and not is_key,
         "IsValidForAdvancedFind": managed(True),
-        "IsCustomAttribute": False,
+        "IsCustomAttribute": column.custom,
         "IsCustomizable": managed(True),
         "IsLogical": False,
-        "IsManaged": True,
+        "IsManaged": not column.custom,
         "IsSecured": False,
         "IsFilterable": True,
         "IsSearchable": False,
@@ -159,6 +159,25 @@ def _option(column: Column, option: Option) -> Json:
     if column.type == "state":
         content |= {"DefaultStatus": option.value + 1, "InvariantName": option.label}
     return content
+
+
+def global_option_set(name: str, spec: Json) -> Json:
+    """Return the definition of a choice that columns share."""
+    options = [Option(int(value), text) for value, text in spec["options"].items()]
+    return {
+        "@odata.type": "#Microsoft.Dynamics.CRM.OptionSetMetadata",
+        "Name": name,
+        "DisplayName": label(spec["label"]),
+        "IsGlobal": True,
+        "IsCustomOptionSet": True,
+        "IsManaged": False,
+        "OptionSetType": "Picklist",
+        "MetadataId": metadata_id("optionset", name),
+        "Options": [
+            {"Value": option.value, "Color": None, "IsManaged": False, "Label": label(option.label)}
+            for option in options
+        ],
+    }
 
 
 def _two_options(table: Table, column: Column) -> Json:

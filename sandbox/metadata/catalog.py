@@ -1,15 +1,11 @@
 """The catalog: every table with its columns, keys and relationships, looked up by the names clients use."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from sandbox.metadata.columns import Column, Target, column_from, metadata_id
-
-TABLES_FOLDER = Path(__file__).parent / "tables"
+from sandbox.metadata.columns import Column, Target, metadata_id
 
 
 @dataclass(frozen=True)
@@ -26,6 +22,23 @@ class Reference:
 
     column: Column
     target: Target
+
+
+@dataclass(frozen=True)
+class Association:
+    """A many-to-many relationship seen from one of its tables; links keep the ids as `one` and `two`."""
+
+    relationship: str
+    navigation: str
+    near: str
+    table: str
+    far: str
+    intersect: str
+
+    def members(self, identity: str) -> str:
+        """Return the SQL of the linked ids, `identity` being the SQL of the id on our side."""
+        name = self.relationship.replace("'", "''")
+        return f"SELECT {self.far} FROM \"$link\" WHERE relationship = '{name}' AND {self.near} = {identity}"  # noqa: S608
 
 
 @dataclass(eq=False)
@@ -47,6 +60,8 @@ class Table:
     ownership: str
     bulk: bool
     tracked: bool
+    trackable: bool
+    custom: bool
     key_property: str
     columns: dict[str, Column]
     keys: dict[str, Key]
@@ -55,6 +70,7 @@ class Table:
     listed: list[str]
     form: list[str]
     references: list[Reference] = field(default_factory=list)
+    associations: dict[str, Association] = field(default_factory=dict)
 
     @property
     def metadata_id(self) -> str:
@@ -88,6 +104,11 @@ class Table:
         """True when rows carry statecode and statuscode."""
         return "statecode" in self.columns
 
+    @property
+    def first_state(self) -> int:
+        """The statecode of a new row."""
+        return int(self.columns["statecode"].default or 0) if self.has_state else 0
+
     @cached_property
     def priced(self) -> bool:
         """True when rows have a currency of their own, and with it an exchange rate."""
@@ -118,11 +139,15 @@ class Table:
 class Catalog:
     """All tables, by logical name, by entity set name and by MetadataId."""
 
-    def __init__(self, tables: list[Table]) -> None:
+    def __init__(self, tables: list[Table], associations: Sequence[Mapping[str, Any]] = ()) -> None:
         self._by_name = {table.name: table for table in tables}
         self._by_set = {table.entity_set: table for table in tables}
         self._by_id = {table.metadata_id: table for table in tables}
         _link(self._by_name)
+        self.associations = list(associations)
+        self.option_sets: dict[str, dict[str, Any]] = {}
+        for spec in associations:
+            _associate(self._by_name, spec)
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self._by_name.values())
@@ -154,52 +179,9 @@ def _link(tables: dict[str, Table]) -> None:
                 tables[target.table].references.append(Reference(column, target))
 
 
-def _with_base_twins(table: str, columns: dict[str, Column]) -> dict[str, Column]:
-    """Add to each money column its read-only amount in base currency (dataverse-web-api.md 4.7)."""
-    twins: dict[str, Column] = {}
-    for column in columns.values():
-        twins[column.name] = column
-        if column.type == "money":
-            spec = {
-                "type": "money",
-                "label": f"{column.label} (Base)",
-                "precision": 4,
-                "create": False,
-                "update": False,
-            }
-            twins[f"{column.name}_base"] = column_from(table, f"{column.name}_base", spec)
-    return twins
-
-
-def _table_from(spec: dict[str, Any], groups: dict[str, dict[str, Any]]) -> Table:
-    described = dict(spec["columns"])
-    for group in spec["include"]:
-        described |= {name: column for name, column in groups[group].items() if name not in described}
-    columns = {name: column_from(spec["name"], name, column) for name, column in described.items()}
-    return Table(
-        name=spec["name"],
-        schema=spec["schema"],
-        entity_set=spec["set"],
-        label=spec["label"],
-        plural=spec["plural"],
-        code=spec["code"],
-        id=spec["id"],
-        primary=spec["primary"],
-        ownership=spec["ownership"],
-        bulk=spec["bulk"],
-        tracked=spec.get("tracked", True),
-        key_property=spec.get("key property", spec["id"]),
-        columns=_with_base_twins(spec["name"], columns),
-        keys={name: Key(name, tuple(names)) for name, names in spec["keys"].items()},
-        addressable=[tuple(names) for names in spec["addressable"]],
-        unique=spec.get("unique", {}),
-        listed=spec.get("list", [spec["primary"]]),
-        form=spec.get("form", [spec["primary"]]),
-    )
-
-
-def load_catalog(folder: Path = TABLES_FOLDER) -> Catalog:
-    """Read the catalog from the data files of a folder; `_groups.json` holds columns that tables share."""
-    groups = json.loads((folder / "_groups.json").read_text(encoding="utf-8"))
-    files = sorted(path for path in folder.glob("*.json") if not path.name.startswith("_"))
-    return Catalog([_table_from(json.loads(path.read_text(encoding="utf-8")), groups) for path in files])
+def _associate(tables: dict[str, Table], spec: Mapping[str, Any]) -> None:
+    """Tell both tables of a many-to-many relationship about it."""
+    (one, two), (from_one, from_two) = spec["tables"], spec["navigations"]
+    for here, there, navigation, near, far in ((one, two, from_one, "one", "two"), (two, one, from_two, "two", "one")):
+        association = Association(spec["name"], navigation, near, there, far, spec["intersect"])
+        tables[here].associations[navigation] = association

@@ -79,6 +79,8 @@ class Column:
     update: bool = True
     index: bool = False
     joined: tuple[str, ...] = ()
+    custom: bool = False
+    option_set: str = ""
 
     @property
     def is_lookup(self) -> bool:
@@ -148,4 +150,6 @@ def column_from(table: str, name: str, spec: dict[str, Any]) -> Column:
         update=spec.get("update", True),
         index=spec.get("index", False),
         joined=tuple(spec.get("joined", ())),
+        custom=spec.get("custom", False),
+        option_set=spec.get("option set", ""),
     )

@@ -29,14 +29,14 @@ def entity(table: Table) -> Json:
         "PrimaryNameAttribute": table.primary,
         "OwnershipType": table.ownership,
         "ChangeTrackingEnabled": table.tracked,
-        "CanChangeTrackingBeEnabled": managed(table.tracked),
+        "CanChangeTrackingBeEnabled": managed(table.trackable),
         "IsOptimisticConcurrencyEnabled": True,
         "IsActivity": False,
-        "IsCustomEntity": False,
+        "IsCustomEntity": table.custom,
         "IsCustomizable": managed(True),
         "IsIntersect": False,
         "IsLogicalEntity": False,
-        "IsManaged": True,
+        "IsManaged": not table.custom,
         "IsPrivate": False,
         "IsStateModelAware": table.has_state,
         "IsValidForAdvancedFind": True,
@@ -62,7 +62,9 @@ def expanded(catalog: Catalog, table: Table, name: str) -> list[Json]:
         case "OneToManyRelationships":
             return [_relationship(catalog, reference) for reference in table.references]
         case "ManyToManyRelationships":
-            return []
+            return [
+                item for item in many_to_many(catalog) if table.name in (item[f"Entity{n}LogicalName"] for n in (1, 2))
+            ]
     raise KeyError(name)
 
 
@@ -102,7 +104,7 @@ def _relationship(catalog: Catalog, reference: Reference) -> Json:
         "ReferencingEntityNavigationPropertyName": target.navigation,
         "ReferencedEntityNavigationPropertyName": target.collection,
         "CascadeConfiguration": _cascades(column),
-        "IsCustomRelationship": False,
+        "IsCustomRelationship": column.custom,
         "IsCustomizable": managed(True),
         "IsHierarchical": column.type == "lookup" and target.table == column.table,
         "IsManaged": True,
@@ -112,6 +114,27 @@ def _relationship(catalog: Catalog, reference: Reference) -> Json:
     }
 
 
+def many_to_many(catalog: Catalog) -> Iterator[Json]:
+    """Yield the many-to-many relationships of all tables."""
+    for spec in catalog.associations:
+        (one, two), (from_one, from_two) = spec["tables"], spec["navigations"]
+        yield {
+            "@odata.type": "#Microsoft.Dynamics.CRM.ManyToManyRelationshipMetadata",
+            "SchemaName": spec["name"],
+            "RelationshipType": "ManyToManyRelationship",
+            "IntersectEntityName": spec["intersect"],
+            "Entity1LogicalName": one,
+            "Entity1IntersectAttribute": catalog.table(one).id,
+            "Entity1NavigationPropertyName": from_one,
+            "Entity2LogicalName": two,
+            "Entity2IntersectAttribute": catalog.table(two).id,
+            "Entity2NavigationPropertyName": from_two,
+            "IsCustomRelationship": bool(spec.get("custom")),
+            "IsManaged": not spec.get("custom"),
+            "MetadataId": metadata_id("association", spec["name"]),
+        }
+
+
 def _cascades(column: Column) -> Json:
     others = dict.fromkeys(("Assign", "Share", "Unshare", "Reparent", "Merge"), "NoCascade")
     return {"Delete": _CASCADES[column.delete], **others}
@@ -119,4 +142,5 @@ def _cascades(column: Column) -> Json:
 
 def relationships(catalog: Catalog) -> list[Json]:
     """Return every relationship of every table."""
-    return [relationship for table in catalog for relationship in many_to_one(catalog, table)]
+    found = [relationship for table in catalog for relationship in many_to_one(catalog, table)]
+    return [*found, *many_to_many(catalog)]

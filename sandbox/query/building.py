@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.metadata.catalog import Catalog, Table
+from sandbox.metadata.catalog import Association, Catalog, Table
 from sandbox.metadata.columns import Column
 from sandbox.store.schema import quoted
 
@@ -52,3 +52,9 @@ def points_to(source: Source, column: Column, target: Source) -> str:
     if column.is_polymorphic:
         test += f" AND {source.column(column.type_column)} = '{target.table.name}'"
     return test
+
+
+def linked_to(source: Source, association: Association, target: Source) -> str:
+    """Return the test that a many-to-many relationship links the source row to the target row."""
+    members = association.members(target.column(target.table.id))
+    return f"{source.column(source.table.id)} IN ({members})"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.errors import bad_request, no_such_column
 from sandbox.metadata.columns import TEXT_TYPES, Column
-from sandbox.query.building import Source, Statement, points_to
+from sandbox.query.building import Source, Statement, linked_to, points_to
 from sandbox.query.functions import function_test
 from sandbox.query.literals import comparable, incompatible
 from sandbox.query.patterns import text_test
@@ -121,17 +121,27 @@ class Filtering:
         return self._walk(self.source, (column.wire,)) if column else self.path(Path(tuple(name.split("/"))))
 
     def _lambda(self, tree: Lambda) -> str:
-        reference = self.source.table.collections.get(tree.collection)
-        if reference is None:
-            raise no_such_column(tree.collection, self.source.table.name)
-        child = self.statement.source(self.statement.catalog.table(reference.column.table))
-        sql = f"SELECT 1 FROM {child.sql} WHERE {points_to(child, reference.column, self.source)}"
+        child, test = self._children(tree.collection)
+        sql = f"SELECT 1 FROM {child.sql} WHERE {test}"
         if tree.test is None:
             return f"EXISTS ({sql})"
         inner = Filtering(self.statement, child, {**self.variables, tree.variable: child}).condition(tree.test)
         if tree.quantifier == "any":
             return f"EXISTS ({sql} AND {inner})"
         return f"NOT EXISTS ({sql} AND ({inner}) IS NOT TRUE)"
+
+    def _children(self, name: str) -> tuple[Source, str]:
+        """Return the rows behind a collection, and the test that they belong to our row."""
+        table, catalog = self.source.table, self.statement.catalog
+        if name in table.associations:
+            association = table.associations[name]
+            there = self.statement.source(catalog.table(association.table))
+            return there, linked_to(there, association, self.source)
+        if name not in table.collections:
+            raise no_such_column(name, table.name)
+        reference = table.collections[name]
+        child = self.statement.source(catalog.table(reference.column.table))
+        return child, points_to(child, reference.column, self.source)
 
 
 def _balanced(conditions: list[str], operator: str) -> str:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from sandbox.errors import bad_request, no_such_column
-from sandbox.metadata.catalog import Reference, Table
+from sandbox.metadata.catalog import Association, Reference, Table
 from sandbox.metadata.columns import Column, Target
-from sandbox.query.building import Source, Statement, points_to
+from sandbox.query.building import Source, Statement, linked_to, points_to
 from sandbox.query.filtering import Filtering
 from sandbox.query.formatting import (
     FORMATTED,
@@ -91,6 +91,8 @@ class Shaping:
             value = self._single(source, *table.navigations[name], expansion.options)
         elif name in table.collections:
             value = self._collection(source, table.collections[name], expansion.options)
+        elif name in table.associations:
+            value = self._associated(source, table.associations[name], expansion.options)
         else:
             raise no_such_column(name, table.name)
         return f"{text(_key(name))} || {value} || ','"
@@ -102,8 +104,15 @@ class Shaping:
 
     def _collection(self, source: Source, reference: Reference, options: Options) -> str:
         child = self.statement.source(self.statement.catalog.table(reference.column.table))
+        return self._rows(child, points_to(child, reference.column, source), options)
+
+    def _associated(self, source: Source, association: Association, options: Options) -> str:
+        there = self.statement.source(self.statement.catalog.table(association.table))
+        return self._rows(there, linked_to(there, association, source), options)
+
+    def _rows(self, child: Source, where: str, options: Options) -> str:
+        """Return the JSON list of the rows of a source that pass a condition and the nested options."""
         _check_nested(options)
-        where = points_to(child, reference.column, source)
         filtering = Filtering(self.statement, child)
         if options.filter:
             where += f" AND {filtering.condition(parse_filter(options.filter, options.aliases))}"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sandbox import errors
 from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Reference, Table
-from sandbox.rows import rules
+from sandbox.rows import following, rules
+from sandbox.rows.documents import LINES
 from sandbox.rows.writing import Writer, check_version
 from sandbox.store.database import take_versions
 from sandbox.store.schema import quoted
@@ -16,6 +17,7 @@ from sandbox.store.schema import quoted
 
 def delete(writer: Writer, table: Table, identity: str, etag: str | None = None) -> None:
     """Delete one row; a missing one raises 404, another version than `etag` 412, a restricting child 405."""
+    writer.require("Delete", table)
     sql = f"SELECT versionnumber FROM {quoted(table.name)} WHERE {quoted(table.id)} = ?"
     found = writer.connection.execute(sql, [identity]).fetchone()
     if found is None:
@@ -33,10 +35,16 @@ def delete_many(writer: Writer, table: Table, identities: Sequence[str]) -> int:
         f"DELETE FROM {quoted(table.name)} WHERE {quoted(table.id)} IN (SELECT value FROM json_each(?)) "
         f"RETURNING {quoted(table.id)}"
     )
+    lines_of = following.parents(writer, table, identities) if table.name in LINES else []
     gone = [row[0] for row in writer.connection.execute(sql, [json.dumps(list(identities))])]
+    for association in table.associations.values():
+        unlink = f'DELETE FROM "$link" WHERE relationship = ? AND {association.near} = ?'
+        writer.connection.executemany(unlink, [(association.relationship, identity) for identity in gone])
     versions = take_versions(writer.connection, len(gone))
     entries = [(version, table.name, identity) for version, identity in zip(versions, gone, strict=True)]
     writer.connection.executemany('INSERT INTO "$deleted" VALUES (?, ?, ?)', entries)
+    if lines_of:
+        following.retotal(writer, LINES[table.name], lines_of)
     return total + len(gone)
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sandbox.metadata.catalog import Catalog, Table
+from sandbox.metadata.catalog import Association, Catalog, Table
 from sandbox.query.building import Source, Statement
 from sandbox.query.filtering import Filtering
 from sandbox.query.options import Options
@@ -58,7 +58,7 @@ class Query:
         found = self.connection.execute(sql, statement.values).fetchone()
         return Row(*found) if found else None
 
-    def page(self, size: int, position: Sequence[object] | None = None, belonging: "Belonging | None" = None) -> Page:
+    def page(self, size: int, position: Sequence[object] | None = None, belonging: "Limit | None" = None) -> Page:
         """Return up to `size` rows after a position. Raises DataverseError (400) for a query that makes no sense."""
         statement = Statement(self.catalog, self.user)
         source = statement.source(self.table)
@@ -76,13 +76,13 @@ class Query:
             return Page(text or "", count, None)
         return Page(text, count, self._position(int(order.rpartition(",")[2]), belonging))
 
-    def _conditions(self, filtering: Filtering, belonging: "Belonging | None") -> list[str]:
+    def _conditions(self, filtering: Filtering, belonging: "Limit | None") -> list[str]:
         conditions = [belonging.condition(filtering)] if belonging else []
         if self.options.filter:
             conditions.append(filtering.condition(parse_filter(self.options.filter, self.options.aliases)))
         return conditions
 
-    def _position(self, seq: int, belonging: "Belonging | None") -> tuple[object, ...] | None:
+    def _position(self, seq: int, belonging: "Limit | None") -> tuple[object, ...] | None:
         """Return the sort values of the last row of a full page, or None when no row follows it."""
         statement = Statement(self.catalog, self.user)
         source = statement.source(self.table)
@@ -95,7 +95,7 @@ class Query:
         following = _select("1", source, conditions, keys, 1)
         return position if self.connection.execute(following, statement.values).fetchone() else None
 
-    def count(self, limit: int | None = COUNT_LIMIT, belonging: "Belonging | None" = None) -> int:
+    def count(self, limit: int | None = COUNT_LIMIT, belonging: "Limit | None" = None) -> int:
         """Return how many rows match, counting no further than `limit`."""
         statement = Statement(self.catalog, self.user)
         source = statement.source(self.table)
@@ -122,6 +122,23 @@ class Belonging:
         if self.type_column:
             test += f" AND {source.column(self.type_column)} = {statement.bind(self.type_name)}"
         return test
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Limits a query to the rows that a many-to-many relationship links to one row."""
+
+    association: Association
+    identity: str
+
+    def condition(self, filtering: Filtering) -> str:
+        """Return the limit as SQL."""
+        source = filtering.source
+        members = self.association.members(filtering.statement.bind(self.identity))
+        return f"{source.column(source.table.id)} IN ({members})"
+
+
+Limit = Belonging | Linked
 
 
 def _select(what: str, source: Source, conditions: list[str], keys: list[OrderKey], limit: int) -> str:

@@ -5,7 +5,38 @@ import sqlite3
 from sandbox import errors
 from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Table
+from sandbox.rows import documents, products
 from sandbox.rows.currencies import Values
+
+_CATALOG = frozenset({"product", "uom", "productpricelevel"})
+
+
+def prepare(table: Table, values: Values, before: Values, connection: sqlite3.Connection) -> None:
+    """Complete and check a row of the sales tables before its amounts are settled. Raises DataverseError (13)."""
+    if table.name in _CATALOG:
+        products.prepare(table, values, before, connection)
+    elif table.name in documents.DOCUMENTS or table.name in documents.LINES or table.name == "opportunity":
+        documents.prepare(table, values, before, connection)
+    elif table.name == "post" and before:
+        raise errors.not_allowed("PATCH")
+    elif table.name == "annotation" and values.get("documentbody") is not None:
+        values["isdocument"] = 1
+        values["filesize"] = len(str(values["documentbody"])) * 3 // 4
+
+
+def needed(table: Table) -> list[str]:
+    """Return the columns that these rules need to see of a row as it is."""
+    names = {
+        "product": ["parentproductid"],
+        "productpricelevel": ["pricelevelid", "productid", "uomid"],
+        "salesorder": ["ispricelocked"],
+        "invoice": ["ispricelocked"],
+    }.get(table.name, [])
+    if table.name in documents.DOCUMENTS:
+        return [*names, "discountpercentage"]
+    if table.name in documents.LINES:
+        return [*documents.LINE_COLUMNS, f"{documents.LINES[table.name]}id"]
+    return names
 
 
 def check_required(table: Table, values: Values) -> None:

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from sandbox import errors
+from sandbox.access import Access
 from sandbox.addresses import RowAddress, parse_row
 from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Catalog, Table
-from sandbox.rows import rules
+from sandbox.rows import following, rules
 from sandbox.rows.currencies import Currencies, Values
 from sandbox.rows.finding import find_id
 from sandbox.rows.payload import Bind, Draft, Payload, reader
@@ -42,25 +43,38 @@ class Writer:
         catalog: Catalog,
         user: str,
         references: Mapping[str, str] | None = None,
+        access: Access | None = None,
     ) -> None:
+        self.access = access
         self.connection = connection
         self.catalog = catalog
         self.user = user
         self.references = references or {}
         self.now = iso(datetime.now(UTC))
 
+    def on_behalf(self) -> "Writer":
+        """Return a writer for what the service itself does in the same transaction, whatever the user may do."""
+        return Writer(self.connection, self.catalog, self.user)
+
     @cached_property
-    def _currencies(self) -> Currencies:
+    def currencies(self) -> Currencies:
+        """The rates at the moment of this write."""
         return Currencies.read(self.connection)
 
     @cached_property
     def _business_units(self) -> dict[str, str]:
         return dict(self.connection.execute("SELECT systemuserid, businessunitid FROM systemuser"))
 
+    def require(self, verb: str, table: Table) -> None:
+        """Raise DataverseError (403) unless the user may do this; what the sandbox itself writes is not asked."""
+        if self.access is not None:
+            self.access.require(verb, table)
+
     # -- creating
 
     def create(self, table: Table, payloads: Sequence[Payload]) -> list[str]:
         """Create rows and return their ids in order; a taken id or key raises 412."""
+        self.require("Create", table)
         drafts = [reader(table, creating=True).read(payload) for payload in payloads]
         for draft in drafts:
             self._create_parents(draft)
@@ -71,7 +85,9 @@ class Writer:
         self._insert(table, [draft.values for draft in drafts])
         for draft in drafts:
             self._create_children(draft)
-        return [str(draft.values[table.id]) for draft in drafts]
+        identities = [str(draft.values[table.id]) for draft in drafts]
+        following.after_create(self, table, identities)
+        return identities
 
     def _create_parents(self, draft: Draft) -> None:
         for column, target, payload in draft.parents:
@@ -91,9 +107,10 @@ class Writer:
         values[table.id] = values[table.id] or new_id()
         if table.ownership == "UserOwned":
             self._complete_owner(values)
+        rules.prepare(table, values, {}, self.connection)
         if table.priced:
-            self._currencies.complete(table, values, {})
-        rules.check_state(table, values, {"statecode": 0, "statuscode": None})
+            self.currencies.complete(table, values, {})
+        rules.check_state(table, values, {"statecode": table.first_state, "statuscode": None})
         _join_names(table, values, {})
         self._stamp_new(values)
         values["versionnumber"] = version
@@ -124,6 +141,7 @@ class Writer:
 
     def update(self, table: Table, changes: Sequence[tuple[str, Payload]], etag: str | None = None) -> None:
         """Change rows given by id; a missing one raises 404, another version than `etag` 412."""
+        self.require("Write", table)
         drafts = [reader(table, creating=False).read(payload) for _, payload in changes]
         self._resolve([bind for draft in drafts for bind in draft.binds], drafts)
         existing = self._existing(table, [identity for identity, _ in changes])
@@ -135,15 +153,17 @@ class Writer:
                 raise errors.does_not_exist(table.name, identity)
             check_version(before["versionnumber"], etag)
             rows.append(self._complete_change(draft, before, version) | {table.id: identity})
-        self._update(table, rows)
+        self.store_changes(table, rows)
+        following.after_update(self, table, [identity for identity, _ in changes])
 
     def _complete_change(self, draft: Draft, before: Values, version: int) -> Values:
         table, values = draft.table, draft.values
         values.pop(table.id, None)
         if "ownerid" in values:
             self._complete_owner(values)
+        rules.prepare(table, values, before, self.connection)
         if table.priced:
-            self._currencies.complete(table, values, before)
+            self.currencies.complete(table, values, before)
         rules.check_state(table, values, before)
         _join_names(table, values, before)
         rules.before_update(table, values, before, self.connection)
@@ -161,7 +181,8 @@ class Writer:
         rows = self.connection.execute(sql, [json.dumps(identities)])
         return {row[0]: dict(zip(names, row, strict=True)) for row in rows}
 
-    def _update(self, table: Table, rows: Iterable[Values]) -> None:
+    def store_changes(self, table: Table, rows: Iterable[Values]) -> None:
+        """Write rows that are complete; each holds its primary key last."""
         for names, group in _by_columns(rows).items():
             assigned = ", ".join(f"{quoted(name)} = ?" for name in names[:-1])
             sql = f"UPDATE {quoted(table.name)} SET {assigned} WHERE {quoted(names[-1])} = ?"
@@ -243,6 +264,7 @@ def _needed(table: Table) -> list[str]:
     names += ["transactioncurrencyid"] if table.priced else []
     names += [column.name for column in table.money]
     names += [part for column in table.joined for part in column.joined]
+    names += [name for name in rules.needed(table) if name not in names]
     return names
 
 

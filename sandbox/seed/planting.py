@@ -7,23 +7,26 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from sandbox.access import ADMINISTRATOR_TEMPLATE, CUSTOMIZER_TEMPLATE
 from sandbox.details import Credentials
 from sandbox.metadata.catalog import Catalog, Table
 from sandbox.metadata.columns import metadata_id
 from sandbox.rows.writing import Writer
+from sandbox.seed.privileges import plant_members, plant_privileges
+from sandbox.seed.sdkmessages import plant_messages
 from sandbox.store.database import Store, set_setting, setting
 from sandbox.store.keys import forget_keys
 from sandbox.store.schema import quoted
 
 _FOLDER = Path(__file__).parent
-_ADMINISTRATOR = metadata_id("seed", "systemuser", "Sandbox Administrator")
+ADMINISTRATOR = metadata_id("seed", "systemuser", "Sandbox Administrator")
 Rows = dict[str, list[dict[str, Any]]]
 
 
 def is_planted(store: Store) -> bool:
-    """Return True when the store has its organization."""
+    """Return True when the store has its organization and its roles."""
     with store.reading() as connection:
-        return connection.execute("SELECT 1 FROM organization").fetchone() is not None
+        return connection.execute("SELECT 1 FROM organization, privilege").fetchone() is not None
 
 
 def plant(store: Store, catalog: Catalog, credentials: Credentials, *, empty: bool) -> None:
@@ -32,10 +35,14 @@ def plant(store: Store, catalog: Catalog, credentials: Credentials, *, empty: bo
         forget_keys(connection, catalog)
         for table in catalog:
             connection.execute(f"DELETE FROM {quoted(table.name)}")
-        connection.execute('DELETE FROM "$deleted"')
+        for name in ("$deleted", "$link", "$granted"):
+            connection.execute(f"DELETE FROM {quoted(name)}")
         set_setting(connection, "oldest version", setting(connection, "version") + 1)
         for name in ("organization",) if empty else ("organization", "sales"):
             _Planter(connection, catalog, credentials).plant(_read(name))
+        plant_privileges(connection, catalog)
+        plant_messages(connection, catalog)
+        plant_members(connection)
 
 
 def _read(name: str) -> Rows:
@@ -55,7 +62,7 @@ class _Planter:
         later: list[tuple[str, dict[str, Any]]] = []
         for name, items in rows.items():
             table = self.catalog.table(name)
-            writer = Writer(self.connection, self.catalog, _ADMINISTRATOR)
+            writer = Writer(self.connection, self.catalog, ADMINISTRATOR)
             for item in items:
                 body = self._body(table, item)
                 # The primary contact is planted after its account.
@@ -64,7 +71,7 @@ class _Planter:
                     later.append((body[table.id], {"primarycontactid@odata.bind": contact}))
                 writer.create(table, [body])
         if later:
-            writer = Writer(self.connection, self.catalog, _ADMINISTRATOR)
+            writer = Writer(self.connection, self.catalog, ADMINISTRATOR)
             writer.update(self.catalog.table("account"), later)
 
     def _body(self, table: Table, item: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +89,9 @@ class _Planter:
 
 
 def _identity(table: Table, name: str) -> str:
-    """Return the id of a planted row; the same in every sandbox."""
+    """Return the id of a planted row; the same in every sandbox, and for role templates the same everywhere."""
+    if table.name == "roletemplate":
+        return {"System Administrator": ADMINISTRATOR_TEMPLATE, "System Customizer": CUSTOMIZER_TEMPLATE}[name]
     return metadata_id("seed", table.name, name)
 
 

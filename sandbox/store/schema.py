@@ -14,6 +14,10 @@ CREATE TABLE IF NOT EXISTS "$deleted" (version INTEGER PRIMARY KEY, tablename TE
 CREATE INDEX IF NOT EXISTS "$deleted table" ON "$deleted" (tablename, version);
 CREATE TABLE IF NOT EXISTS "$token" (digest TEXT PRIMARY KEY, client TEXT NOT NULL, expires REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS "$key" (tablename TEXT, name TEXT, columns TEXT NOT NULL, PRIMARY KEY (tablename, name));
+CREATE TABLE IF NOT EXISTS "$link" (relationship TEXT, one TEXT, two TEXT, PRIMARY KEY (relationship, one, two));
+CREATE INDEX IF NOT EXISTS "$link back" ON "$link" (relationship, two, one);
+CREATE TABLE IF NOT EXISTS "$granted" (role TEXT, privilege TEXT, depth INTEGER, PRIMARY KEY (role, privilege));
+CREATE TABLE IF NOT EXISTS "$definition" (seq INTEGER PRIMARY KEY, kind, name, spec TEXT, UNIQUE (kind, name));
 INSERT OR IGNORE INTO "$setting" VALUES ('version', '1000'), ('oldest version', '0');
 """
 

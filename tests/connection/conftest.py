@@ -12,6 +12,7 @@ from connection.clients import new_client
 from connection.dataverse import DataverseClient
 from connection.dataverse.auth import SignIn
 from connection.dataverse.http import Http
+from connection.dataverse.traffic import Clock
 from connection.models import CRMConnection
 from tests.connection.tls_server import TENANT, Asked, Said, Server, certificate, running
 from tests.sandbox_process import SandboxProcess
@@ -71,10 +72,13 @@ def connection_to(address: str, **changes: str) -> CRMConnection:
     return connection
 
 
-class Pauses(list[float]):
-    """Stands in for `time.sleep`: notes the pauses and takes none."""
+class Pauses(list[float], Clock):
+    """A clock that notes the pauses and takes none: they pass at once."""
 
-    def __call__(self, seconds: float) -> None:
+    def now(self) -> float:
+        return super().now() + sum(self)
+
+    def sleep(self, seconds: float) -> None:
         self.append(seconds)
 
 
@@ -85,7 +89,7 @@ def pauses() -> Pauses:
 
 def client_to(server: Server, pauses: Pauses) -> DataverseClient:
     """A client of the local server that does not really wait."""
-    return new_client(connection_to(server.address), sleep=pauses)
+    return new_client(connection_to(server.address), clock=pauses)
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,8 @@ from connection.dataverse.errors import (
 )
 from connection.dataverse.http import Http
 from connection.dataverse.metadata import TableDefinition
+from connection.dataverse.sizing import BatchSize
+from connection.dataverse.traffic import Traffic
 from connection.dataverse.writing import Outcome
 from tests.connection.conftest import Pauses, Serve
 from tests.connection.test_http import BUSY, Tokens
@@ -66,8 +68,8 @@ class Accounts:
 
 def create(serve: Serve, accounts: Accounts, new: list[dict[str, Any]], **how: bool) -> tuple[list[Outcome], int]:
     with serve(accounts) as server:
-        http = Http(server.address, Tokens(), sleep=Pauses())
-        return bulk.create_many(http, table(**how), new, batch_size=250), http.requests_sent
+        http = Http(server.address, Tokens(), traffic=Traffic(clock=Pauses()))
+        return bulk.create_many(http, table(**how), new, size=BatchSize()), http.requests_sent
 
 
 def test_i9_good_rows_cost_a_request_a_chunk(serve: Serve) -> None:
@@ -104,7 +106,7 @@ def test_i1_a_row_whose_id_exists_is_reported_as_such(serve: Serve) -> None:
 def test_i1_rows_of_a_lost_call_are_unknown_and_not_sent_again(serve: Serve, lost: Said) -> None:
     outcomes, requests = create(serve, accounts := Accounts(None, lost), rows(600))
     unknown = [at for at, outcome in enumerate(outcomes) if isinstance(outcome.error, OutcomeUnknown)]
-    assert unknown == list(range(250, 500))
+    assert unknown in (list(range(250)), list(range(250, 500)))
     assert (len(accounts.names), requests) == (350, 3)
 
 
@@ -117,14 +119,14 @@ def test_a_throttled_chunk_waits_and_goes_on(serve: Serve) -> None:
 def test_i11_endless_throttling_leaves_the_rest_for_later(serve: Serve) -> None:
     outcomes, requests = create(serve, Accounts(None, *[BUSY] * 100), rows(1000))
     assert sum(outcome.ok for outcome in outcomes) == 250
-    assert all(isinstance(outcome.error, Throttled) for outcome in outcomes[250:])
-    assert requests == 6
+    assert all(outcome.ok or isinstance(outcome.error, Throttled) for outcome in outcomes)
+    assert requests <= 11  # two calls at a time, five attempts each
 
 
 def test_a_missing_privilege_is_not_asked_for_row_by_row(serve: Serve) -> None:
-    outcomes, requests = create(serve, Accounts(refused(403, "0x80040220")), rows(600))
+    outcomes, requests = create(serve, Accounts(*[refused(403, "0x80040220")] * 9), rows(2000))
     assert all(isinstance(outcome.error, PrivilegeMissing) for outcome in outcomes)
-    assert requests == 1
+    assert requests <= 2
 
 
 def test_a_call_that_is_too_large_is_halved(serve: Serve) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from pytest_django import Settings
 
+from connection.dataverse.batch import Part
 from connection.dataverse.errors import (
     AddressRefused,
     NotDataverse,
@@ -15,6 +16,7 @@ from connection.dataverse.errors import (
     Throttled,
 )
 from connection.dataverse.http import Http
+from connection.dataverse.traffic import Traffic
 from tests.connection.conftest import SECRET, Pauses, Serve, client_to
 from tests.connection.tls_server import TOKEN, Asked, Said, json_said, refused
 
@@ -39,7 +41,7 @@ FINE = json_said({"value": []})
 def test_a_throttled_read_waits_as_long_as_asked(serve: Serve, pauses: Pauses) -> None:
     answers = iter([BUSY, BUSY, FINE])
     with serve(lambda asked: next(answers)) as server:
-        http = Http(server.address, Tokens(), sleep=pauses)
+        http = Http(server.address, Tokens(), traffic=Traffic(clock=pauses))
         assert http.get("accounts").json() == {"value": []}
     assert [int(pause) for pause in pauses] == [7, 7]
     assert http.requests_sent == 3
@@ -48,12 +50,12 @@ def test_a_throttled_read_waits_as_long_as_asked(serve: Serve, pauses: Pauses) -
 def test_a_throttled_write_was_not_carried_out_and_is_sent_again(serve: Serve, pauses: Pauses) -> None:
     answers = iter([BUSY, Said(204)])
     with serve(lambda asked: next(answers)) as server:
-        assert Http(server.address, Tokens(), sleep=pauses).post("accounts", {}).status == 204
+        assert Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).post("accounts", {}).status == 204
 
 
 def test_throttling_gives_up_after_a_few_times(serve: Serve, pauses: Pauses) -> None:
     with serve(lambda asked: BUSY) as server, pytest.raises(Throttled) as caught:
-        Http(server.address, Tokens(), sleep=pauses).get("accounts")
+        Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts")
     assert caught.value.retry_after == 7
     assert len(pauses) == 4
 
@@ -63,7 +65,7 @@ def test_a_long_pause_is_left_to_the_scheduler(serve: Serve, pauses: Pauses) -> 
         serve(lambda asked: refused(429, "0x80072321", Retry_After="900")) as server,
         pytest.raises(Throttled) as caught,
     ):
-        Http(server.address, Tokens(), sleep=pauses).get("accounts")
+        Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts")
     assert caught.value.retry_after == 900
     assert pauses == []
 
@@ -71,20 +73,20 @@ def test_a_long_pause_is_left_to_the_scheduler(serve: Serve, pauses: Pauses) -> 
 def test_a_read_survives_a_lost_answer(serve: Serve, pauses: Pauses) -> None:
     answers = iter([Said(0), Said(503), FINE])
     with serve(lambda asked: next(answers)) as server:
-        assert Http(server.address, Tokens(), sleep=pauses).get("accounts").status == 200
+        assert Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts").status == 200
 
 
 @pytest.mark.parametrize("lost", [Said(0), Said(504, b"<html>gateway</html>"), Said(502)])
 def test_i1_a_write_whose_answer_is_lost_is_not_sent_again(serve: Serve, pauses: Pauses, lost: Said) -> None:
     with serve(lambda asked: lost) as server:
         with pytest.raises(OutcomeUnknown):
-            Http(server.address, Tokens(), sleep=pauses).post("accounts", {"accountid": str(uuid4())})
+            Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).post("accounts", {"accountid": str(uuid4())})
         assert len(server.asked) == 1
 
 
 def test_a_write_that_a_busy_crm_declined_is_no_unknown_outcome(serve: Serve, pauses: Pauses) -> None:
     with serve(lambda asked: refused(503, "0x8004A001")) as server, pytest.raises(ServiceUnavailable):
-        Http(server.address, Tokens(), sleep=pauses).post("accounts", {})
+        Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).post("accounts", {})
 
 
 def test_a_token_that_is_not_accepted_is_renewed_once(serve: Serve, pauses: Pauses) -> None:
@@ -93,21 +95,21 @@ def test_a_token_that_is_not_accepted_is_renewed_once(serve: Serve, pauses: Paus
 
     tokens = Tokens()
     with serve(answer) as server:
-        assert Http(server.address, tokens, sleep=pauses).get("accounts").status == 200
+        assert Http(server.address, tokens, traffic=Traffic(clock=pauses)).get("accounts").status == 200
     assert tokens.renewed == 1
 
 
 def test_a_renewed_token_that_is_not_accepted_ends_it(serve: Serve, pauses: Pauses) -> None:
     with serve(lambda asked: Said(401)) as server:
         with pytest.raises(SignInRefused):
-            Http(server.address, Tokens(), sleep=pauses).get("accounts")
+            Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts")
         assert len(server.asked) == 2
 
 
 def test_a_redirect_is_not_followed(serve: Serve, pauses: Pauses) -> None:
     with serve(lambda asked: Said(302, headers={"Location": "https://elsewhere.example/"})) as server:
         with pytest.raises(NotDataverse):
-            Http(server.address, Tokens(), sleep=pauses).get("accounts")
+            Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts")
         assert len(server.asked) == 1
 
 
@@ -116,7 +118,7 @@ def test_a_redirect_is_not_followed(serve: Serve, pauses: Pauses) -> None:
 )
 def test_the_token_does_not_follow_a_link_to_another_origin(serve: Serve, pauses: Pauses, link: str) -> None:
     with serve(lambda asked: json_said({"value": [], "@odata.nextLink": link})) as server:
-        http = Http(server.address, Tokens(), sleep=pauses)
+        http = Http(server.address, Tokens(), traffic=Traffic(clock=pauses))
         with pytest.raises(AddressRefused):
             http.get(http.get("accounts").json()["@odata.nextLink"])
         assert len(server.asked) == 1
@@ -126,13 +128,13 @@ def test_an_inner_address_is_refused_after_connecting(serve: Serve, pauses: Paus
     with serve(lambda asked: FINE) as server:
         settings.EXTRA_CRM_HOSTS = []
         with pytest.raises(AddressRefused):
-            Http(server.address, Tokens(), sleep=pauses).get("accounts")
+            Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts")
         assert server.asked == []
 
 
 def test_every_request_says_who_asks_and_keeps_no_cookie(serve: Serve, pauses: Pauses) -> None:
     with serve(lambda asked: json_said({}, Set_Cookie="ARRAffinity=one")) as server:
-        http = Http(server.address, Tokens(), sleep=pauses)
+        http = Http(server.address, Tokens(), traffic=Traffic(clock=pauses))
         http.get("accounts")
         http.get("accounts")
     last = server.asked[-1].headers
@@ -161,3 +163,25 @@ def test_one_sign_in_serves_all_requests(serve: Serve, pauses: Pauses) -> None:
         for _ in range(3):
             client._http.get("accounts")
         assert server.tokens_given == 1
+
+
+HALF = Said(200, b'{"value": [{"name": "Ada"', {"Content-Type": "application/json"})
+
+
+def test_half_an_answer_to_a_read_is_asked_for_again(serve: Serve, pauses: Pauses) -> None:
+    answers = iter([HALF, FINE])
+    with serve(lambda asked: next(answers)) as server:
+        assert Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts").json() == {"value": []}
+
+
+MULTIPART = {"Content-Type": "multipart/mixed; boundary=b"}
+ONE_PART = b"--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204 -\r\n\r\n"
+
+
+@pytest.mark.parametrize("half", [HALF, Said(200, ONE_PART, MULTIPART), Said(200, ONE_PART + b"--b--", MULTIPART)])
+def test_i1_half_an_answer_to_a_write_leaves_its_outcome_unknown(serve: Serve, pauses: Pauses, half: Said) -> None:
+    with serve(lambda asked: half) as server:
+        http = Http(server.address, Tokens(), traffic=Traffic(clock=pauses))
+        with pytest.raises(OutcomeUnknown):
+            http.write_batch([Part("PATCH", "accounts(1)", b"{}"), Part("PATCH", "accounts(2)", b"{}")])
+        assert len(server.asked) == 1

@@ -1,10 +1,13 @@
 """Secrets are encrypted at rest and show themselves to nobody."""
 
 import logging
+import time
+from io import StringIO
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core import serializers
+from django.core.management import CommandError, call_command
 from django.db import connection as database
 from pytest_django import Settings
 
@@ -83,3 +86,34 @@ def test_errors_and_logs_are_masked(caplog: pytest.LogCaptureFixture) -> None:
     record = logging.LogRecord("x", logging.INFO, "f", 1, "got %s", ("only-this-installation-knows",), None)
     assert SecretFilter().filter(record)
     assert record.getMessage() == f"got {STARS}"
+
+
+def test_all_secrets_are_rotated_to_the_first_key(settings: Settings) -> None:
+    found = stored()
+    first, second = Fernet.generate_key().decode(), settings.FERNET_KEYS[0]
+    settings.FERNET_KEYS = [first, second]
+    out = StringIO()
+    call_command("rotate_secrets", stdout=out)
+    assert "1" in out.getvalue()
+    settings.FERNET_KEYS = [first]
+    assert CRMConnection.objects.get(pk=found.pk).client_secret.reveal() == SECRET
+
+
+def test_nothing_is_rotated_where_a_secret_cannot_be_opened(settings: Settings) -> None:
+    found = stored()
+    settings.FERNET_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(CommandError, match="CRMBRIDGE_FERNET_KEYS"):
+        call_command("rotate_secrets")
+    assert CRMConnection.objects.get().client_secret.encrypted == found.client_secret.encrypted
+
+
+def test_a_sealed_text_opens_only_for_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed, real = Secret.of("for a moment"), time.time
+    assert sealed.reveal(max_age=60) == "for a moment"
+    monkeypatch.setattr("time.time", lambda: real() + 61)
+    with pytest.raises(UnreadableSecret):
+        sealed.reveal(max_age=60)
+
+
+def test_a_private_key_is_masked_even_where_it_is_cut_off() -> None:
+    assert mask("got -----BEGIN RSA PRIVATE KEY-----\nMIIEow") == f"got {STARS}"

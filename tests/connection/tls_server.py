@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qsl
 
 import trustme
 
@@ -56,6 +57,8 @@ class Server(ThreadingHTTPServer):
         self.answer = answer
         self.asked: list[Asked] = []
         self.tokens_given = 0
+        self.token_forms: list[dict[str, str]] = []
+        self.id_token = ""
         self.login: Said | None = None
         self.discovery: Said | None = None
 
@@ -78,8 +81,9 @@ class Server(ThreadingHTTPServer):
             )
         if asked.path.endswith("/oauth2/v2.0/token"):
             self.tokens_given += 1
-            token = f"{TOKEN}{self.tokens_given}"
-            return self.login or json_said({"token_type": "Bearer", "expires_in": 3599, "access_token": token})
+            self.token_forms.append(dict(parse_qsl(asked.body.decode())))
+            answer = {"token_type": "Bearer", "expires_in": 3599, "access_token": f"{TOKEN}{self.tokens_given}"}
+            return self.login or json_said(answer | ({"id_token": self.id_token} if self.id_token else {}))
         self.asked.append(asked)
         return self.answer(asked)
 

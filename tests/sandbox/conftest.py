@@ -1,9 +1,12 @@
 """The sandbox's own tests speak plain HTTP to it, so that no client can hide an error."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from azure.identity import ClientSecretCredential
+from PowerPlatform.Dataverse.client import DataverseClient
 
 from tests.sandbox_process import SandboxProcess, SandboxSession
 
@@ -14,6 +17,21 @@ FORMATTED = "OData.Community.Display.V1.FormattedValue"
 def api(sandbox: SandboxProcess) -> SandboxSession:
     """A signed-in session on an empty sandbox."""
     return sandbox.session()
+
+
+@pytest.fixture
+def sdk(sandbox: SandboxProcess) -> Iterator[DataverseClient]:
+    """The SDK with Microsoft's credential class; both trust the sandbox through REQUESTS_CA_BUNDLE."""
+    details = sandbox.details
+    credential = ClientSecretCredential(
+        details["tenant"],
+        details["client_id"],
+        details["client_secret"],
+        authority=details["address"],
+        disable_instance_discovery=True,
+    )
+    with DataverseClient(details["address"], credential) as client:
+        yield client
 
 
 def new_guid() -> str:

@@ -54,8 +54,11 @@ def test_table_by_name_and_by_id(api: SandboxSession) -> None:
         ("LogicalName eq 'account'", {"account"}),
         ("LogicalName eq 'account' or LogicalName eq 'contact'", {"account", "contact"}),
         ("IsPrivate eq false and startswith(LogicalName,'con')", {"contact"}),
-        ("OwnershipType eq Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned'", {"account", "contact"}),
-        ("CanChangeTrackingBeEnabled/Value eq false", {"organization"}),
+        (
+            "OwnershipType eq Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned' and startswith(LogicalName,'acc')",
+            {"account"},
+        ),
+        ("CanChangeTrackingBeEnabled/Value eq false and startswith(LogicalName,'org')", {"organization"}),
         ("ObjectTypeCode lt 3", {"account", "contact"}),
     ],
 )

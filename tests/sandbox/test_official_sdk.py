@@ -1,30 +1,12 @@
 """Microsoft's own Python SDK, unmodified, over TLS (dataverse-web-api.md 16.1)."""
 
-from collections.abc import Iterator
-
 import pytest
-from azure.identity import ClientSecretCredential
 from PowerPlatform.Dataverse.client import DataverseClient
 from PowerPlatform.Dataverse.core.errors import HttpError
 from PowerPlatform.Dataverse.models.filters import col
 from PowerPlatform.Dataverse.models.upsert import UpsertItem
 
 from tests.sandbox_process import SandboxProcess
-
-
-@pytest.fixture
-def sdk(sandbox: SandboxProcess) -> Iterator[DataverseClient]:
-    """The SDK with Microsoft's credential class; both trust the sandbox through REQUESTS_CA_BUNDLE."""
-    details = sandbox.details
-    credential = ClientSecretCredential(
-        details["tenant"],
-        details["client_id"],
-        details["client_secret"],
-        authority=details["address"],
-        disable_instance_discovery=True,
-    )
-    with DataverseClient(details["address"], credential) as client:
-        yield client
 
 
 def test_create_retrieve_update_and_delete_one(sdk: DataverseClient) -> None:

@@ -23,10 +23,26 @@ def own(tmp_path: Path) -> Iterator[SandboxProcess]:
 def test_details_are_printed_and_kept_private(own: SandboxProcess) -> None:
     own.start()
     details = own.details
-    assert set(details) == {"address", "authority", "tenant", "client_id", "client_secret", "ca_file"}
+    assert set(details) == {
+        "address",
+        "authority",
+        "tenant",
+        "client_id",
+        "client_secret",
+        "ca_file",
+        "client_certificate",
+    }
     assert details["authority"] == f"{details['address']}/{details['tenant']}"
     assert json.loads((own.folder / "sandbox.log").read_text()) == details
-    for name in ("sandbox.json", "credentials.json", "server.key", "ca.pem", "sandbox.sqlite3"):
+    for name in (
+        "sandbox.json",
+        "credentials.json",
+        "server.key",
+        "ca.pem",
+        "client.pem",
+        "signing.key",
+        "sandbox.sqlite3",
+    ):
         assert stat.S_IMODE((own.folder / name).stat().st_mode) == 0o600
 
 

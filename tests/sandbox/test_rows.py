@@ -179,6 +179,9 @@ def test_impersonated_user_is_the_one_who_modified(api: SandboxSession) -> None:
     other = create(
         api, "systemusers", firstname="Kari", lastname="Nordmann", internalemailaddress="k@x.example", **bind
     )
+    sales = read(api, "roles?$select=roleid&$filter=name eq 'Salesperson'")["value"][0]["roleid"]
+    body = {"@odata.id": f"{api.root}roles({sales})"}
+    assert api("POST", f"systemusers({other})/systemuserroles_association/$ref", body).status_code == 204
     identity = create(api, "accounts", name="A")
     api("PATCH", f"accounts({identity})", {"fax": "1"}, headers={"MSCRMCallerID": other})
     row = read(api, f"accounts({identity})?$select=_modifiedby_value", 'odata.include-annotations="*"')

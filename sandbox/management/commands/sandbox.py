@@ -1,13 +1,17 @@
 """`manage.py sandbox`: run a Dynamics CRM to try crmbridge on."""
 
 from argparse import ArgumentParser
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext_lazy as _
 
-from sandbox.server import serve
+from sandbox.conditions.latency import Latency
+from sandbox.conditions.protection import PRESETS
+from sandbox.server import Conduct, serve
+from sandbox.signin import LIFETIME
 
 
 class Command(BaseCommand):
@@ -21,7 +25,18 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8443, help=str(_("port to listen on; 0 takes a free one")))
         parser.add_argument("--data", type=Path, required=True, help=str(_("folder for the data and certificates")))
         parser.add_argument("--empty", action="store_true", help=str(_("start without sales data")))
+        parser.add_argument("--latency", default="none", type=_latency, help=str(_("none, published, or 30+2 (ms)")))
+        parser.add_argument("--limits", default="none", choices=PRESETS, help=str(_("service protection limits")))
+        parser.add_argument("--faults", action="store_true", help=str(_("allow faults to be switched on")))
+        parser.add_argument("--token-lifetime", type=int, default=LIFETIME, help=str(_("seconds that a token lives")))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
-        serve(options["data"], options["port"], empty=options["empty"])
+        conduct = Conduct(**{part.name: options[part.name] for part in fields(Conduct)})
+        serve(options["data"], options["port"], conduct)
+
+
+def _latency(text: str) -> str:
+    """Check the option where it is given."""
+    Latency.parse(text)
+    return text

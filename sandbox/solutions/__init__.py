@@ -1,0 +1,1 @@
+"""Solutions: packages that bring tables, columns, relationships and roles (dataverse-web-api.md 12)."""
