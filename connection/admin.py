@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
@@ -84,7 +85,7 @@ class CRMConnectionAdmin(ModelAdmin):
     def disable(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Switch the connection off."""
         connection = self._changeable(request, object_id)
-        disable(connection, _("Disabled by %(user)s.") % {"user": request.user})
+        disable(connection, format_lazy(gettext_lazy("Disabled by {user}."), user=str(request.user)))
         messages.info(request, _("The connection is disabled."))
         return HttpResponseRedirect(reverse("admin:connection_crmconnection_change", args=[connection.pk]))
 

@@ -13,6 +13,7 @@ from connection.clients import client_for
 from connection.dataverse.address import crm_address
 from connection.errors import CRMBridgeError, Text
 from connection.signals import connection_enabled
+from connection.texts import in_every_language
 
 if TYPE_CHECKING:
     from connection.models import CRMConnection
@@ -22,7 +23,7 @@ TABLES = ("systemuser", "transactioncurrency", "account", "contact")
 
 _FOUND_OUT = (
     "last_tested_at",
-    "last_test_result",
+    "last_test_results",
     "organization_id",
     "organization_name",
     "version",
@@ -72,7 +73,7 @@ def check_connection(connection: "CRMConnection") -> ConnectionReport:
     """Test the saved `connection` and store the result on it. Raises nothing of ours: failures are in the report."""
     report = ConnectionReport(tuple(_steps(connection)))
     connection.last_tested_at = timezone.now()
-    connection.last_test_result = str(report)
+    connection.last_test_results = in_every_language(report)
     connection.save(update_fields=_FOUND_OUT)
     return report
 
@@ -81,16 +82,16 @@ def enable(connection: "CRMConnection") -> ConnectionReport:
     """Test `connection` and, where the test passes, switch it on and tell the other rooms."""
     report = check_connection(connection)
     if report.ok:
-        connection.is_enabled, connection.disable_reason = True, ""
-        connection.save(update_fields=["is_enabled", "disable_reason"])
+        connection.is_enabled, connection.disable_reasons = True, {}
+        connection.save(update_fields=["is_enabled", "disable_reasons"])
         transaction.on_commit(lambda: connection_enabled.send(type(connection), connection=connection))
     return report
 
 
-def disable(connection: "CRMConnection", reason: str) -> None:
-    """Switch the connection off; `reason` is shown to whoever wonders why."""
-    connection.is_enabled, connection.disable_reason = False, reason
-    connection.save(update_fields=["is_enabled", "disable_reason"])
+def disable(connection: "CRMConnection", reason: Text) -> None:
+    """Switch the connection off; `reason` (translated lazily) is shown to whoever wonders why."""
+    connection.is_enabled, connection.disable_reasons = False, in_every_language(reason)
+    connection.save(update_fields=["is_enabled", "disable_reasons"])
 
 
 def _steps(connection: "CRMConnection") -> Iterator[Step]:

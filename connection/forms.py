@@ -14,6 +14,7 @@ from connection.dataverse.address import crm_address, login_address
 from connection.dataverse.certificate import MOST_CHARACTERS, CertificateUnusable
 from connection.dataverse.errors import AddressRefused
 from connection.models import CRMConnection
+from connection.texts import in_every_language
 
 if TYPE_CHECKING:
     ConnectionModelForm = forms.ModelForm[CRMConnection]
@@ -95,7 +96,8 @@ class ConnectionForm(ConnectionModelForm):
         if self.instance.is_enabled and "address" in self.changed_data:
             # Couplings belong to an environment: nothing may flow to another one before somebody has looked at it.
             self.instance.is_enabled = False
-            self.instance.disable_reason = _("The address was changed. Test and enable the connection again.")
+            reason = gettext_lazy("The address was changed. Test and enable the connection again.")
+            self.instance.disable_reasons = in_every_language(reason)
         return super().save(commit)
 
 

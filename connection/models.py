@@ -1,5 +1,6 @@
 """The connection to the CRM and what we remember about its tables."""
 
+from django.contrib import admin
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +12,7 @@ from connection.dataverse.drift import Drift
 from connection.dataverse.metadata import TableDefinition
 from connection.errors import FixSetup
 from connection.fields import EncryptedTextField, Secret
+from connection.texts import Texts, in_language
 
 
 class NotConnected(FixSetup):
@@ -43,9 +45,9 @@ class CRMConnection(models.Model):
     certificate_expires_at = models.DateTimeField(_("certificate valid until"), null=True, editable=False)
 
     is_enabled = models.BooleanField(_("enabled"), default=False, editable=False)
-    disable_reason = models.CharField(_("reason for disabling"), max_length=250, blank=True, editable=False)
+    disable_reasons = Texts(_("reason for disabling"), default=dict, blank=True, editable=False)
     last_tested_at = models.DateTimeField(_("last tested"), null=True, editable=False)
-    last_test_result = models.TextField(_("result of the last test"), blank=True, editable=False)
+    last_test_results = Texts(_("result of the last test"), default=dict, blank=True, editable=False)
 
     organization_id = models.UUIDField(_("organization ID"), null=True, editable=False)
     organization_name = models.CharField(_("organization"), max_length=200, blank=True, editable=False)
@@ -60,6 +62,18 @@ class CRMConnection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
+
+    @property
+    @admin.display(description=_("reason for disabling"))
+    def disable_reason(self) -> str:
+        """Why the connection was switched off, in the reader's language."""
+        return in_language(self.disable_reasons)
+
+    @property
+    @admin.display(description=_("result of the last test"))
+    def last_test_result(self) -> str:
+        """What the last test found, in the reader's language."""
+        return in_language(self.last_test_results)
 
     @classmethod
     def current(cls) -> "CRMConnection | None":

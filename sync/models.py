@@ -5,10 +5,10 @@ from datetime import datetime
 from django.db import models
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from connection.errors import Recovery
+from connection.texts import Texts, in_language
 from coupling.models import Coupling, Direction, FieldMapping, TableMapping
 
 
@@ -25,15 +25,6 @@ class JobState(models.TextChoices):
     RUNNING = "running", _("In Process")
     FINISHED = "finished", _("Finished")
     FAILED = "failed", _("Error")
-
-
-class Texts(models.JSONField):
-    """One text in each language of the product: `{"en": …, "nb": …}`."""
-
-
-def in_language(texts: dict[str, str]) -> str:
-    """The text in the reader's language, else in English."""
-    return texts.get((get_language() or "en").split("-")[0]) or texts.get("en", "")
 
 
 def _moment(value: datetime) -> str:

@@ -6,12 +6,11 @@ from collections import Counter as Tally
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone, translation
+from django.utils import timezone
 
-from connection.errors import Text
+from connection.texts import in_every_language
 from coupling.models import Coupling, CouplingState
 from coupling.tables.table import Values
 from sync.engine.case import Case, Counter, Pass
@@ -214,15 +213,6 @@ def _error(run: Pass, case: Case, known: SynchError | None) -> SynchError:
     row.record_name = case.record.name[:250] if case.record else ""
     row.job, row.last_at = run.job, timezone.now()
     return row
-
-
-def in_every_language(text: Text) -> dict[str, str]:
-    """A translatable text in each language of the product, for storing."""
-    texts = {}
-    for code, _ in settings.LANGUAGES:
-        with translation.override(code):
-            texts[code] = str(text)
-    return texts
 
 
 def _save_waiting(run: Pass, cases: Sequence[Case]) -> None:

@@ -10,11 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from connection.dataverse.client import DataverseClient
 from connection.errors import Bug, CRMBridgeError, Recovery
+from connection.texts import in_every_language
 from coupling.lookups import Lookups
 from coupling.models import Coupling, CouplingState, Direction, TableMapping
 from coupling.tables.table import Page
 from sync.engine.case import Bridge, Counter, Pass
-from sync.engine.journal import in_every_language, record
+from sync.engine.journal import record
 from sync.engine.pairing import pair
 from sync.engine.writing import judge_and_write_crm
 from sync.lease import lease

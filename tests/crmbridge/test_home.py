@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from connection.check import disable
 from coupling.models import Direction
 from financials.factories import CustomerFactory
 from sync.models import JobState
@@ -44,8 +45,7 @@ def test_a_fresh_installation_says_what_to_do_first(desk: Client) -> None:
 def test_the_connection_is_told_with_its_state(desk: Client) -> None:
     connection = ConnectionFactory.create()
     assert "Connected to Contoso AS." in text(desk)
-    connection.is_enabled, connection.disable_reason = False, "The client secret has expired."
-    connection.save()
+    disable(connection, "The client secret has expired.")
     assert "The client secret has expired." in text(desk)
 
 
