@@ -7,7 +7,7 @@ import sqlite3
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -23,6 +23,10 @@ from sandbox.rows.payload import Bind, Draft, Payload, reader
 from sandbox.rows.values import iso
 from sandbox.store.database import take_versions
 from sandbox.store.schema import quoted
+from sandbox.webhooks.context import Happening
+from sandbox.webhooks.steps import Step, registered
+
+Tell = Callable[[list[Step], Happening], None]
 
 
 def new_id() -> str:
@@ -44,7 +48,9 @@ class Writer:
         user: str,
         references: Mapping[str, str] | None = None,
         access: Access | None = None,
+        tell: Tell | None = None,
     ) -> None:
+        self._tell = tell
         self.access = access
         self.connection = connection
         self.catalog = catalog
@@ -70,6 +76,19 @@ class Writer:
         if self.access is not None:
             self.access.require(verb, table)
 
+    @cached_property
+    def _steps(self) -> list[Step]:
+        return registered(self.connection) if self._tell is not None else []
+
+    def happened(self, message: str, table: Table, changes: Iterable[tuple[str, Values]]) -> None:
+        """Tell the registered steps of changes; those who make the writer decide when."""
+        if not self._steps or self._tell is None:
+            return
+        for identity, values in changes:
+            steps = [step for step in self._steps if step.concerns(message, table.name, set(values))]
+            if steps:
+                self._tell(steps, Happening(message, table, identity, values, self.user))
+
     # -- creating
 
     def create(self, table: Table, payloads: Sequence[Payload]) -> list[str]:
@@ -87,6 +106,7 @@ class Writer:
             self._create_children(draft)
         identities = [str(draft.values[table.id]) for draft in drafts]
         following.after_create(self, table, identities)
+        self.happened("Create", table, [(str(draft.values[table.id]), draft.values) for draft in drafts])
         return identities
 
     def _create_parents(self, draft: Draft) -> None:
@@ -155,6 +175,7 @@ class Writer:
             rows.append(self._complete_change(draft, before, version) | {table.id: identity})
         self.store_changes(table, rows)
         following.after_update(self, table, [identity for identity, _ in changes])
+        self.happened("Update", table, [(str(row[table.id]), row) for row in rows])
 
     def _complete_change(self, draft: Draft, before: Values, version: int) -> Values:
         table, values = draft.table, draft.values
