@@ -14,13 +14,13 @@ from functools import cached_property
 from sandbox import errors
 from sandbox.access import Access
 from sandbox.addresses import RowAddress, parse_row
-from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Catalog, Table
 from sandbox.rows import following, rules
 from sandbox.rows.currencies import Currencies, Values
 from sandbox.rows.finding import find_id
 from sandbox.rows.payload import Bind, Draft, Payload, reader
 from sandbox.rows.values import iso
+from sandbox.rows.violations import violation
 from sandbox.store.database import take_versions
 from sandbox.store.schema import quoted
 from sandbox.webhooks.context import Happening
@@ -213,7 +213,7 @@ class Writer:
         try:
             self.connection.executemany(sql, rows)
         except sqlite3.IntegrityError as error:
-            raise _violation(table, str(error)) from error
+            raise violation(table, str(error)) from error
 
     # -- lookups
 
@@ -295,16 +295,3 @@ def _join_names(table: Table, values: Values, before: Values) -> None:
         if not before or any(part in values for part in column.joined):
             parts = [values.get(part, before.get(part)) for part in column.joined]
             values[column.name] = " ".join(str(part) for part in parts if part)[: column.max_length] or None
-
-
-def _violation(table: Table, message: str) -> DataverseError:
-    """Translate a violated unique index into the error that the service gives (9.2)."""
-    columns = [part.strip().rpartition(".")[2] for part in message.rpartition(":")[2].split(",")]
-    if columns == [table.id]:
-        return errors.duplicate_record()
-    if len(columns) == 1 and columns[0] in table.unique:
-        code = table.unique[columns[0]]
-        return DataverseError(412, code, f"A record with the same value for {columns[0]} already exists.")
-    key = next((key.name for key in table.keys.values() if list(key.columns) == columns), "")
-    text = f"Entity Key {key} violated. A record with the same value for {', '.join(columns)} already exists."
-    return DataverseError(412, errors.DUPLICATE_KEY, text)
