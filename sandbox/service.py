@@ -13,6 +13,9 @@ from sandbox.protocol import Preferences, Request
 from sandbox.query.options import Options
 from sandbox.rows.writing import Writer
 from sandbox.store.database import Store
+from sandbox.webhooks.context import Happening
+from sandbox.webhooks.delivery import Deliveries
+from sandbox.webhooks.steps import Step
 
 
 @dataclass
@@ -52,7 +55,11 @@ class Service:
     counters: Counters = field(default_factory=Counters)
     latency: Latency = field(default_factory=lambda: Latency({}))
     faults: Faults = field(default_factory=Faults)
+    deliveries: Deliveries = field(init=False, repr=False)
     uploads: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.deliveries = Deliveries(self.store)
 
 
 @dataclass(frozen=True)
@@ -100,4 +107,8 @@ class Call:
 
     def writer(self, connection: sqlite3.Connection) -> Writer:
         """Return a writer for this user on an open write transaction."""
-        return Writer(connection, self.catalog, self.user, self.request.references, self.access)
+        return Writer(connection, self.catalog, self.user, self.request.references, self.access, self._tell)
+
+    def _tell(self, steps: list[Step], happening: Happening) -> None:
+        """Deliver to webhooks once the change is committed."""
+        self.store.on_commit(lambda: self.service.deliveries.send(self.catalog, steps, happening))

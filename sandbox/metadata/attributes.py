@@ -61,7 +61,7 @@ def attribute(table: Table, column: Column) -> Json:
         "IsPrimaryId": is_key,
         "IsPrimaryName": column.name == table.primary,
         "IsValidForCreate": column.create,
-        "IsValidForRead": True,
+        "IsValidForRead": column.read,
         "IsValidForUpdate": column.update and not is_key,
         "IsValidForAdvancedFind": managed(True),
         "IsCustomAttribute": column.custom,

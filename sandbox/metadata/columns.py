@@ -77,6 +77,7 @@ class Column:
     default: Any = None
     create: bool = True
     update: bool = True
+    read: bool = True
     index: bool = False
     joined: tuple[str, ...] = ()
     custom: bool = False
@@ -148,6 +149,7 @@ def column_from(table: str, name: str, spec: dict[str, Any]) -> Column:
         default=False if spec["type"] == "boolean" else spec.get("default"),
         create=spec.get("create", True),
         update=spec.get("update", True),
+        read=spec.get("read", True),
         index=spec.get("index", False),
         joined=tuple(spec.get("joined", ())),
         custom=spec.get("custom", False),

@@ -140,13 +140,13 @@ def _members(pairs: list[tuple[str, str]]) -> str:
 def selected(table: Table, select: tuple[str, ...] | None) -> list[Column]:
     """Return the columns that a row shows besides its primary key. Raises DataverseError (400) for an unknown one."""
     if select is None:
-        return [column for column in table.columns.values() if column.name != table.id]
+        return [column for column in table.columns.values() if column.name != table.id and column.read]
     columns: dict[str, Column] = {}
     for name in select:
         column = table.by_wire.get(name)
         if column is None and name not in table.navigations:
             raise no_such_column(name, table.name)
-        if column is not None:
+        if column is not None and column.read:
             columns[column.name] = column
             if column.type == "money" and "transactioncurrencyid" in table.columns:
                 columns.setdefault("transactioncurrencyid", table.columns["transactioncurrencyid"])

@@ -35,6 +35,7 @@ def delete_many(writer: Writer, table: Table, identities: Sequence[str]) -> int:
         f"DELETE FROM {quoted(table.name)} WHERE {quoted(table.id)} IN (SELECT value FROM json_each(?)) "
         f"RETURNING {quoted(table.id)}"
     )
+    writer.happened("Delete", table, [(identity, {}) for identity in identities])
     lines_of = following.parents(writer, table, identities) if table.name in LINES else []
     gone = [row[0] for row in writer.connection.execute(sql, [json.dumps(list(identities))])]
     for association in table.associations.values():

@@ -7,22 +7,26 @@ import sqlite3
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
 from sandbox import errors
 from sandbox.access import Access
 from sandbox.addresses import RowAddress, parse_row
-from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Catalog, Table
 from sandbox.rows import following, rules
 from sandbox.rows.currencies import Currencies, Values
 from sandbox.rows.finding import find_id
 from sandbox.rows.payload import Bind, Draft, Payload, reader
 from sandbox.rows.values import iso
+from sandbox.rows.violations import violation
 from sandbox.store.database import take_versions
 from sandbox.store.schema import quoted
+from sandbox.webhooks.context import Happening
+from sandbox.webhooks.steps import Step, registered
+
+Tell = Callable[[list[Step], Happening], None]
 
 
 def new_id() -> str:
@@ -44,7 +48,9 @@ class Writer:
         user: str,
         references: Mapping[str, str] | None = None,
         access: Access | None = None,
+        tell: Tell | None = None,
     ) -> None:
+        self._tell = tell
         self.access = access
         self.connection = connection
         self.catalog = catalog
@@ -70,6 +76,19 @@ class Writer:
         if self.access is not None:
             self.access.require(verb, table)
 
+    @cached_property
+    def _steps(self) -> list[Step]:
+        return registered(self.connection) if self._tell is not None else []
+
+    def happened(self, message: str, table: Table, changes: Iterable[tuple[str, Values]]) -> None:
+        """Tell the registered steps of changes; those who make the writer decide when."""
+        if not self._steps or self._tell is None:
+            return
+        for identity, values in changes:
+            steps = [step for step in self._steps if step.concerns(message, table.name, set(values))]
+            if steps:
+                self._tell(steps, Happening(message, table, identity, values, self.user))
+
     # -- creating
 
     def create(self, table: Table, payloads: Sequence[Payload]) -> list[str]:
@@ -87,6 +106,7 @@ class Writer:
             self._create_children(draft)
         identities = [str(draft.values[table.id]) for draft in drafts]
         following.after_create(self, table, identities)
+        self.happened("Create", table, [(str(draft.values[table.id]), draft.values) for draft in drafts])
         return identities
 
     def _create_parents(self, draft: Draft) -> None:
@@ -155,6 +175,7 @@ class Writer:
             rows.append(self._complete_change(draft, before, version) | {table.id: identity})
         self.store_changes(table, rows)
         following.after_update(self, table, [identity for identity, _ in changes])
+        self.happened("Update", table, [(str(row[table.id]), row) for row in rows])
 
     def _complete_change(self, draft: Draft, before: Values, version: int) -> Values:
         table, values = draft.table, draft.values
@@ -192,7 +213,7 @@ class Writer:
         try:
             self.connection.executemany(sql, rows)
         except sqlite3.IntegrityError as error:
-            raise _violation(table, str(error)) from error
+            raise violation(table, str(error)) from error
 
     # -- lookups
 
@@ -274,16 +295,3 @@ def _join_names(table: Table, values: Values, before: Values) -> None:
         if not before or any(part in values for part in column.joined):
             parts = [values.get(part, before.get(part)) for part in column.joined]
             values[column.name] = " ".join(str(part) for part in parts if part)[: column.max_length] or None
-
-
-def _violation(table: Table, message: str) -> DataverseError:
-    """Translate a violated unique index into the error that the service gives (9.2)."""
-    columns = [part.strip().rpartition(".")[2] for part in message.rpartition(":")[2].split(",")]
-    if columns == [table.id]:
-        return errors.duplicate_record()
-    if len(columns) == 1 and columns[0] in table.unique:
-        code = table.unique[columns[0]]
-        return DataverseError(412, code, f"A record with the same value for {columns[0]} already exists.")
-    key = next((key.name for key in table.keys.values() if list(key.columns) == columns), "")
-    text = f"Entity Key {key} violated. A record with the same value for {', '.join(columns)} already exists."
-    return DataverseError(412, errors.DUPLICATE_KEY, text)
