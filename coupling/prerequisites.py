@@ -19,6 +19,21 @@ def in_order(mappings: Iterable[TableMapping]) -> list[TableMapping]:
     return [by_name[name] for name in _sorted(needed, optional)]
 
 
+def parents(mappings: Iterable[TableMapping]) -> dict[str, list[str]]:
+    """For each mapping the names of those that it refers to and that run before it, in that order (S61).
+
+    Raises:
+        ValueError: the mappings need each other through lookups that cannot stay blank.
+    """
+    order = in_order(mappings)
+    needed, optional = _graphs({mapping.name: mapping for mapping in order})
+    names = [mapping.name for mapping in order]
+    return {
+        name: [other for other in names[:place] if other in needed[name] | optional[name]]
+        for place, name in enumerate(names)
+    }
+
+
 def prerequisites(mapping: TableMapping) -> set[str]:
     """The names of the mappings that must be coupled before this one's records can be."""
     needed, _ = _graphs({each.name: each for each in TableMapping.objects.all()})

@@ -17,6 +17,7 @@ from django.views.generic import TemplateView
 
 from connection.models import CRMConnection
 from coupling.models import TableMapping
+from coupling.prerequisites import parents
 from crmbridge import home
 from crmbridge.context import THEMES
 from crmbridge.forms import SignInForm
@@ -53,8 +54,18 @@ class ConnectionView(PermissionRequiredMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The connection and every mapping with what it depends on."""
-        mappings = TableMapping.objects.prefetch_related("depends_on", "fields")
-        return super().get_context_data(**kwargs) | {"connection": CRMConnection.current(), "mappings": mappings}
+        mappings = list(TableMapping.objects.prefetch_related("fields"))
+        before = _parents(mappings)
+        rows = [(mapping, before.get(mapping.name, [])) for mapping in mappings]
+        return super().get_context_data(**kwargs) | {"connection": CRMConnection.current(), "mappings": rows}
+
+
+def _parents(mappings: list[TableMapping]) -> dict[str, list[str]]:
+    """Who runs before whom; nothing for mappings that need each other in a circle, which a run refuses by name."""
+    try:
+        return parents(mappings)
+    except ValueError:
+        return {}
 
 
 @method_decorator(login_not_required, name="dispatch")

@@ -4,7 +4,7 @@ import pytest
 
 from coupling.defaults.install import install_defaults
 from coupling.models import Direction, FieldKind, FieldMapping, TableMapping
-from coupling.prerequisites import in_order, prerequisites
+from coupling.prerequisites import in_order, parents, prerequisites
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +31,14 @@ def test_s62_s65_s73_defaults_run_parents_first() -> None:
     names = [mapping.name for mapping in in_order(TableMapping.objects.all())]
     assert names.index("SALESPEOPLE") < names.index("CUSTOMER")
     assert names.index("CURRENCY") < names.index("CUSTOMER") < names.index("CONTACT")
+
+
+def test_s61_who_is_coupled_first_can_be_shown() -> None:
+    install_defaults("NOK", "NOK")
+    before = parents(TableMapping.objects.all())
+    assert set(before["CUSTOMER"]) == {"CURRENCY", "SALESPEOPLE"}
+    assert set(before["CONTACT"]) == {"CURRENCY", "CUSTOMER", "SALESPEOPLE"}
+    assert before["CURRENCY"] == before["SALESPEOPLE"] == []
 
 
 def test_i7_a_cycle_is_cut_at_the_optional_lookup() -> None:

@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, show, and exit with 1 where a run or a record failed."""
         mappings = _chosen(options["mappings"])
-        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 140)  # type: ignore[arg-type]
+        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 170)  # type: ignore[arg-type]
         try:
             client = CRMConnection.enabled().client()
             with _bar(console) as show:
