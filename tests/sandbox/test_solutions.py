@@ -111,7 +111,9 @@ def test_a_bad_role_fails_the_import_and_changes_nothing(api: SandboxSession) ->
 
 
 @pytest.mark.parametrize(
-    "content", ["", "not base64!", base64.b64encode(b"no zip").decode(), package(customizations="<!DOCTYPE a><a/>")]
+    "content",
+    ["", "not base64!", base64.b64encode(b"no zip").decode(), package(customizations="<!DOCTYPE a><a/>")],
+    ids=["empty", "not base64", "no zip", "with a document type"],
 )
 def test_nonsense_is_refused(api: SandboxSession, content: str) -> None:
     assert error_of(api("POST", "ImportSolution", body(CustomizationFile=content)))[0] == 400
