@@ -1,6 +1,6 @@
 """Runs several mappings in the order of their prerequisites, and comes back for those whose waiting is over (I7)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from connection.dataverse.client import DataverseClient
 from coupling.models import Direction, TableMapping
@@ -45,8 +45,3 @@ def synchronize_all(
 
 def _has_released(mapping: TableMapping) -> bool:
     return any(True for side in Side for _ in released(mapping, side))
-
-
-def failed(jobs: Sequence[SynchJob]) -> list[SynchJob]:
-    """The jobs that did not come to their end or left records behind."""
-    return [job for job in jobs if job.message or job.failed]
