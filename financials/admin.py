@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import number_format
+from django.utils.translation import gettext_lazy as _
 
 from financials.models import (
     CompanySettings,
@@ -11,11 +14,15 @@ from financials.models import (
     Currency,
     CurrencyExchangeRate,
     Customer,
+    Item,
+    ItemLedgerEntry,
     NoSeries,
     PaymentTerms,
     Salesperson,
     ShipmentMethod,
     ShippingAgent,
+    UnitOfMeasure,
+    WebServiceKey,
 )
 
 # Django's admin classes take type arguments only in their stubs.
@@ -147,3 +154,69 @@ class ContactAdmin(ERPAdmin):
     list_filter = ("type", "country_region_code", "salesperson_code")
     search_fields = ("no", "name", "company_name", "customer_no", "e_mail", "phone_no")
     list_per_page = 50
+
+
+@admin.register(UnitOfMeasure)
+class UnitOfMeasureAdmin(ERPAdmin):
+    """Units of measure."""
+
+    list_display = ("code", "description")
+    search_fields = ("code", "description")
+
+
+@admin.register(Item)
+class ItemAdmin(ERPAdmin):
+    """Items with their inventory."""
+
+    list_display = ("no", "description", "type", "base_unit_of_measure", "unit_price", "inventory", "blocked")
+    list_filter = ("type", "blocked", "base_unit_of_measure")
+    search_fields = ("no", "description")
+    readonly_fields = (*SYSTEM_FIELDS, "inventory")  # type: ignore[assignment]  # one more than its parent
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
+        """Items with what is worked out on reading."""
+        items: QuerySet[Item] = super().get_queryset(request).annotate(**Item.computed())
+        return items
+
+    @admin.display(description=_("Inventory"), ordering="inventory")
+    def inventory(self, item: Any) -> str:
+        """The sum of the item's ledger; nothing for an item that is being entered."""
+        return number_format(item.inventory.normalize(), use_l10n=True) if hasattr(item, "inventory") else ""
+
+
+@admin.register(ItemLedgerEntry)
+class ItemLedgerEntryAdmin(ERPAdmin):
+    """The movements of items: added, never changed, so that the inventory can be followed."""
+
+    list_display = ("entry_no", "posting_date", "item_no", "quantity", "document_no")
+    search_fields = ("=item_no", "document_no")
+    date_hierarchy = "posting_date"
+    show_full_result_count = False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: a wrong entry is set right by another one."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+@admin.register(WebServiceKey)
+class WebServiceKeyAdmin(ModelAdmin):
+    """Who has a web services access key. It is changed on the user's page; deleting takes it away."""
+
+    list_display = ("user", "set_at", "set_by", "expires_at", "last_used_at", "last_refused_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username",)
+    fields = list_display
+    readonly_fields = list_display
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Keys are made on the user's page, which shows them once."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A key is changed on the user's page."""
+        return False

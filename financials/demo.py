@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from financials.factories import (
     ContactFactory,
     CustomerFactory,
+    ItemFactory,
+    ItemLedgerEntryFactory,
     SalespersonFactory,
     company_name,
     one_of,
@@ -26,11 +28,13 @@ from financials.models import (
     Currency,
     CurrencyExchangeRate,
     Customer,
+    ItemLedgerEntry,
     NoSeries,
     PaymentTerms,
     Salesperson,
     ShipmentMethod,
     ShippingAgent,
+    UnitOfMeasure,
 )
 from financials.models.record import ERPRecord
 from financials.places import Country, Place
@@ -64,6 +68,16 @@ SHIPPING_AGENTS: Final = (
     ("POSTAL", "Postal Mail"),
     ("FULLLOAD", "Full Load"),
     ("WILLCALL", "Will Call"),
+)
+UNITS_OF_MEASURE: Final = (("STK", "Stykk"), ("ESKE", "Eske"), ("TIME", "Time"))
+# Description, unit, price, cost, and what came in and went out; one is sold out, one sold too often.
+ITEMS: Final = (
+    ("Arbeidslampe LED", "STK", "890.00", "410.00", (120, -34)),
+    ("Redningsvest Fjord", "STK", "1290.00", "640.00", (60, -60)),
+    ("Fiskekasse 40 kg", "STK", "349.00", "180.00", (500, -212)),
+    ("Tau 12 mm, 100 m", "ESKE", "1150.00", "590.00", (40, -3)),
+    ("Varmedrakt Nordlys", "STK", "4990.00", "2750.00", (25, -31, 2)),
+    ("Gummistøvler Brygge", "STK", "799.00", "355.00", (180, -77)),
 )
 
 
@@ -101,6 +115,7 @@ def create_demo_company(customers: int = 500, seed: int = SEED) -> DemoSummary:
     contacts = _contacts(employers)
     Customer.objects.bulk_create([customer for customer, _country in employers], batch_size=1000)
     Contact.objects.bulk_create(contacts, batch_size=1000)
+    _create_items()
     return DemoSummary(COMPANY_NAME, len(salespeople), len(employers), len(contacts))
 
 
@@ -144,6 +159,21 @@ def _create_exchange_rates() -> None:
                 "relational_exch_rate_amount": Decimal(worth),
             },
         )
+
+
+def _create_items() -> None:
+    """A few items with movements, so that there is an inventory to look at."""
+    for code, description in UNITS_OF_MEASURE:
+        _ensure(UnitOfMeasure, code, description=description)
+    for description, unit, price, cost, movements in ITEMS:
+        item = ItemFactory.create(
+            description=description,
+            base_unit_of_measure=unit,
+            unit_price=Decimal(price),
+            unit_cost=Decimal(cost),
+        )
+        entries = [ItemLedgerEntryFactory.build(item=item, quantity=Decimal(quantity)) for quantity in movements]
+        ItemLedgerEntry.objects.bulk_create(entries)
 
 
 def _salespeople() -> list[Salesperson]:

@@ -14,7 +14,18 @@ from factory import random as chance
 from factory.django import DjangoModelFactory
 from faker import Faker
 
-from financials.models import Contact, Currency, Customer, PaymentTerms, Salesperson, ShipmentMethod, ShippingAgent
+from financials.models import (
+    Contact,
+    Currency,
+    Customer,
+    Item,
+    ItemLedgerEntry,
+    PaymentTerms,
+    Salesperson,
+    ShipmentMethod,
+    ShippingAgent,
+    UnitOfMeasure,
+)
 from financials.models.record import ERPRecord
 from financials.places import COUNTRIES, Country, Place, ascii_slug
 
@@ -135,6 +146,42 @@ class ShippingAgentFactory(ERPFactory[ShippingAgent]):
 
     code = "DHL"
     name = "DHL"
+
+
+class UnitOfMeasureFactory(ERPFactory[UnitOfMeasure]):
+    """A unit of measure, the piece unless told otherwise."""
+
+    class Meta:
+        model = UnitOfMeasure
+        django_get_or_create = ("code",)
+
+    code = "STK"
+    description = "Stykk"
+
+
+class ItemFactory(ERPFactory[Item]):
+    """An item, without any in stock."""
+
+    class Meta:
+        model = Item
+
+    description = "Arbeidslampe"
+    base_unit_of_measure = "STK"
+    unit_price = Decimal(890)
+    unit_cost = Decimal(410)
+
+
+class ItemLedgerEntryFactory(ERPFactory[ItemLedgerEntry]):
+    """Ten of an item that came in."""
+
+    class Meta:
+        model = ItemLedgerEntry
+
+    class Params:
+        item: Any = None
+
+    item_no = LazyAttribute(lambda it: it.item.no)
+    quantity = Decimal(10)
 
 
 class CustomerFactory(ERPFactory[Customer]):

@@ -104,8 +104,8 @@ class CurrencyExchangeRate(ERPRecord):
 
     @property
     def key(self) -> str:
-        """Currency and date, which together are unique."""
-        return f"{self.currency.code} {self.starting_date}"
+        """Currency and date, which together are unique; blank while an entry form lacks the currency."""
+        return f"{self.currency.code} {self.starting_date}" if self.currency_id else ""
 
     def as_rate(self) -> Rate:
         """The plain value that exchange rates are worked out from."""

@@ -13,7 +13,13 @@ from financials.models.fields import CodeField, normalized
 from financials.models.record import ERPRecord
 
 # The series that numbered tables use, with the number before the first; a company may change them (S-1 for SALES).
-STANDARD_SERIES: Final = {"CUST": "C00000", "CONT": "KT00000", "SALES": "SP NO. 00000"}
+STANDARD_SERIES: Final = {
+    "CUST": "C00000",
+    "CONT": "KT00000",
+    "ITEM": "V00000",
+    "ITEMLEDG": "0",
+    "SALES": "SP NO. 00000",
+}
 NUMBER_LENGTH: Final = 20
 
 
