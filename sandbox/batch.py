@@ -16,7 +16,14 @@ MAX_OPERATIONS = 1000
 Dispatch = Callable[[Call], Answer]
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-_INHERITED = ("prefer", "mscrmcallerid", "callerobjectid", "consistency")
+_INHERITED = (
+    "prefer",
+    "mscrmcallerid",
+    "callerobjectid",
+    "consistency",
+    "mscrm.suppressduplicatedetection",
+    "mscrm.bypasscustompluginexecution",
+)
 
 
 @dataclass(frozen=True, slots=True)

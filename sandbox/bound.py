@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sandbox import errors, selling
+from sandbox import duplicating, errors, selling
 from sandbox.access import DEPTHS, Access, all_privileges, privilege_id
 from sandbox.addresses import RowAddress
 from sandbox.protocol import Answer
@@ -69,4 +69,5 @@ BOUND: dict[tuple[str, str], tuple[str, Handler]] = {
     **selling.OF_ROWS,
     ("systemuser", "RetrieveUserPrivileges"): ("GET", user_privileges),
     ("role", "AddPrivilegesRole"): ("POST", add_privileges),
+    ("duplicaterule", "PublishDuplicateRule"): ("POST", duplicating.publish_rule),
 }

@@ -50,6 +50,7 @@ def tracked_rows(call: Call, table: Table) -> Answer:
 
 def count_changes(call: Call, table: Table) -> Answer:
     """Answer `set/$count?$deltatoken=…`."""
+    call.access.require("Read", table, "Global")
     with call.store.reading() as connection:
         since = _since(connection, call.options.deltatoken or "")
         changed = f"SELECT count(*) FROM {quoted(table.name)} WHERE versionnumber > ?"
@@ -88,7 +89,7 @@ def _size(call: Call) -> int:
 def _first_read(call: Call, table: Table, connection: sqlite3.Connection, token: dict[str, Any]) -> Answer:
     """Return a page of all rows; the delta link starts where the first page was read, so that nothing falls between."""
     version = int(token["v"]) if token else setting(connection, "version")
-    query = Query(connection, call.catalog, table, call.options, call.preferences.annotations, call.user)
+    query = Query(connection, call.catalog, table, call.options, call.preferences.annotations, call.user, call.access)
     page = query.page(_size(call), token.get("p"))
     if page.position is None:
         closing = {"@odata.deltaLink": _delta_link(call, version)}
@@ -113,15 +114,15 @@ class _Delta:
         until = int(self.token.get("until", 0)) or setting(self.connection, "version")
         changed, last, count = self._changed(int(self.token["since"]), until, size)
         deleted, gone = self._deleted(int(self.token.get("gone", self.token["since"])), until, size - count)
-        pieces = [piece for piece in (changed, ",".join(deleted)) if piece]
-        page = Page(",".join(pieces), count + len(deleted), None)
+        pieces = [piece for piece in (changed, ",".join(deleted).encode()) if piece]
+        page = Page(b",".join(pieces), count + len(deleted), None)
         state = {"since": last, "gone": gone, "until": until, "n": int(self.token.get("n", 1)) + 1}
         closing = self._closing(state, more=page.count == size)
         context = f"{self.table.entity_set}{selection(self.call.options)}/$delta"
         return rows_answer(self.call, context, page, {}, closing)
 
-    def _changed(self, since: int, until: int, size: int) -> tuple[str, int, int]:
-        """Return the rows changed after a version as JSON text, the last version told, and their number."""
+    def _changed(self, since: int, until: int, size: int) -> tuple[bytes, int, int]:
+        """Return the rows changed after a version as JSON, the last version told, and their number."""
         statement = Statement(self.call.catalog, self.call.user)
         source = statement.source(self.table)
         row = Shaping(statement, self.call.preferences.annotations).row(source, self.call.options)
@@ -131,9 +132,9 @@ class _Delta:
             f"WHERE {version} > {statement.bind(since)} AND {version} <= {statement.bind(until)} "
             f"ORDER BY {version} LIMIT {size}"
         )
-        sql = f"SELECT group_concat(j, ','), max(v), count(*) FROM ({inner})"
-        text, last, count = self.connection.execute(sql, statement.values).fetchone()
-        return text or "", last or since, count
+        sql = f"SELECT CAST(group_concat(j, ',') AS BLOB), max(v), count(*) FROM ({inner})"
+        found, last, count = self.connection.execute(sql, statement.values).fetchone()
+        return found or b"", last or since, count
 
     def _deleted(self, since: int, until: int, size: int) -> tuple[list[str], int]:
         """Return the deleted rows after a version as JSON texts, and the last version told."""

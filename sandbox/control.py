@@ -40,13 +40,25 @@ def _reset(call: Control) -> Answer:
     forget_customizations(call.service)
     plant(call.service.store, call.service.catalog, call.credentials, empty=call.parameter("empty") == "1")
     call.service.counters.clear()
+    call.service.log.clear()
     call.service.faults.clear()
     call.protection.clear()
+    call.sign_in.clients.are_secrets_expired = False
     return Answer.none()
 
 
 def _calls(call: Control) -> Answer:
     return Answer.of(call.service.counters.as_dict())
+
+
+def _protection(call: Control) -> Answer:
+    """Tell what the service protection limits, where they are in force, have seen since the last reset."""
+    return Answer.of({"refused": call.protection.refused, "execution": call.protection.execution})
+
+
+def _log(call: Control) -> Answer:
+    """Tell who called what: applications by client id, people by login."""
+    return Answer.of({"calls": call.service.log.as_list()})
 
 
 def _expire_changes(call: Control) -> Answer:
@@ -60,6 +72,13 @@ def _expire_changes(call: Control) -> Answer:
 
 
 def _expire_tokens(call: Control) -> Answer:
+    call.sign_in.forget_tokens()
+    return Answer.none()
+
+
+def _expire_secrets(call: Control) -> Answer:
+    """Let the secrets of the registered clients expire, until the sandbox starts over (2.1)."""
+    call.sign_in.clients.are_secrets_expired = True
     call.sign_in.forget_tokens()
     return Answer.none()
 
@@ -103,8 +122,11 @@ def _register(call: Control) -> Answer:
 _HANDLERS: dict[tuple[str, str], Callable[[Control], Answer]] = {
     ("POST", "reset"): _reset,
     ("GET", "calls"): _calls,
+    ("GET", "protection"): _protection,
+    ("GET", "log"): _log,
     ("POST", "expire-changes"): _expire_changes,
     ("POST", "expire-tokens"): _expire_tokens,
+    ("POST", "expire-secrets"): _expire_secrets,
     ("GET", "people"): _people,
     ("POST", "certificate"): _register,
     ("POST", "faults"): _add_faults,

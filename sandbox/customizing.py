@@ -11,7 +11,7 @@ from sandbox.seed.sdkmessages import plant_messages
 from sandbox.service import Service
 from sandbox.store import schema
 from sandbox.store.database import Store
-from sandbox.store.keys import load_keys
+from sandbox.store.keys import drop_keys, load_keys
 from sandbox.store.schema import quoted
 
 
@@ -51,17 +51,26 @@ def undefine(service: Service, connection: sqlite3.Connection, gone: Sequence[tu
         if kind == "table":
             connection.execute("DELETE FROM \"$definition\" WHERE kind = 'column' AND name LIKE ?", [f"{name}.%"])
             connection.execute(f"DROP TABLE {quoted(name)}")
+            drop_keys(connection, name)
         elif kind == "column":
+            _leave_out(connection, *name.split(".", 1))
             _drop_column(connection, *name.split(".", 1))
     return _put_in_force(service, connection)
 
 
+def _leave_out(connection: sqlite3.Connection, table: str, column: str) -> None:
+    """Take a column out of the definition of the table that it came with."""
+    sql = "UPDATE \"$definition\" SET spec = json_remove(spec, ?) WHERE kind = 'table' AND name = ?"
+    connection.execute(sql, [f'$.columns."{column}"', table])
+
+
 def _drop_column(connection: sqlite3.Connection, table: str, column: str) -> None:
-    """Drop a column with its indexes; a definition may have changed a column of the data files, which stays."""
+    """Drop a column with its indexes and keys; one of the data files, that a definition only changed, stays."""
     original = load_catalog().find(table)
     if original is not None and column in original.columns:
         return
     connection.execute(f"DROP INDEX IF EXISTS {quoted(f'{table} {column}')}")
+    drop_keys(connection, table, column)
     known = {row[1] for row in connection.execute(f"PRAGMA table_info({quoted(table)})")}
     for name in {column, f"{column}_base", f"{column}type"} & known:
         connection.execute(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(name)}")

@@ -151,6 +151,9 @@ def delete_attribute(call: Call, table: Table, column: Column) -> Answer:
     call.access.require_named("prvWriteAttribute")
     if not column.custom or column.name == table.primary:
         raise invalid(f"The attribute '{column.name}' cannot be deleted.")
+    users = [key.name for key in table.keys.values() if column.name in key.columns]
+    if users:
+        raise errors.in_use(f"{column.schema}(Attribute)", len(users))
     with call.store.writing() as connection:
         undefine(call.service, connection, [("column", f"{table.name}.{column.name}")])
     return Answer.none()

@@ -259,6 +259,8 @@ def global_option_sets(call: Call, segments: list[str]) -> Answer:
     found = [global_option_set(name, spec) for name, spec in call.catalog.option_sets.items()]
     match = _MEMBER.fullmatch(segments[0])
     if match is None or match[2] is None:
+        if call.options.filter:
+            raise errors.bad_request("The query parameter $filter is not supported.")
         return _many(call, "GlobalOptionSetDefinitions", found)
     wanted = dict(split_key(match[2])).get("Name", match[2])
     for item in found:

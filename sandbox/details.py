@@ -10,11 +10,26 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Credentials:
-    """The tenant and the one registered client; made at the first start and kept."""
+    """The tenant and its registered clients; made at the first start and kept.
+
+    The first client is a System Administrator, for tools and tests. The second, `sync_…`, has no role: the dedicated
+    account that an integration is set up with.
+    """
 
     tenant: str
     client_id: str
     client_secret: str = field(repr=False)
+    sync_client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    sync_client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
+
+    @property
+    def clients(self) -> tuple[str, str]:
+        """The ids of the registered clients."""
+        return self.client_id, self.sync_client_id
+
+    def secret_of(self, client: str) -> str | None:
+        """Return the secret of a registered client."""
+        return {self.client_id: self.client_secret, self.sync_client_id: self.sync_client_secret}.get(client.lower())
 
 
 @dataclass(frozen=True)
@@ -26,6 +41,8 @@ class Details:
     tenant: str
     client_id: str
     client_secret: str = field(repr=False)
+    sync_client_id: str = ""
+    sync_client_secret: str = field(default="", repr=False)
     ca_file: str = ""
     client_certificate: str = ""
 
@@ -54,10 +71,11 @@ def write_private(path: Path, content: bytes) -> None:
 def load_credentials(folder: Path) -> Credentials:
     """Return the credentials kept in the data folder, making them when there are none."""
     path = folder / "credentials.json"
-    if path.exists():
-        return Credentials(**json.loads(path.read_text(encoding="utf-8")))
-    credentials = Credentials(str(uuid.uuid4()), str(uuid.uuid4()), secrets.token_urlsafe(30))
-    write_private(path, json.dumps(asdict(credentials)).encode())
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    made = {"tenant": str(uuid.uuid4()), "client_id": str(uuid.uuid4()), "client_secret": secrets.token_urlsafe(30)}
+    credentials = Credentials(**made | known)
+    if asdict(credentials) != known:
+        write_private(path, json.dumps(asdict(credentials)).encode())
     return credentials
 
 
@@ -70,6 +88,8 @@ def details(credentials: Credentials, port: int, certificates: Certificates) -> 
         tenant=credentials.tenant,
         client_id=credentials.client_id,
         client_secret=credentials.client_secret,
+        sync_client_id=credentials.sync_client_id,
+        sync_client_secret=credentials.sync_client_secret,
         ca_file=str(certificates.authority),
         client_certificate=str(certificates.client),
     )

@@ -17,6 +17,8 @@ INTEGER_RANGE = "0x8004432F"
 DECIMAL_RANGE = "0x80044330"
 OPTION_RANGE = "0x8004431A"
 STATE_STATUS = "0x80048408"
+DUPLICATES_FOUND = "0x80040333"
+NO_ACCESS = "0x80048306"
 INVALID_ARGUMENT = "0x80040203"
 FIELD_MISSING = "0x80040200"
 EXPIRED_VERSION_STAMP = "0x80044352"
@@ -25,6 +27,8 @@ NOT_A_MEMBER = "0x80072560"
 USER_DISABLED = "0x80040225"
 NOT_LICENSED = "0x8004D24B"
 UNEXPECTED = "0x80040216"
+SQL_TIMEOUT = "0x80044151"
+IN_USE = "0x8004F01F"
 
 
 class DataverseError(Exception):
@@ -79,6 +83,18 @@ def duplicate_record() -> DataverseError:
     return DataverseError(412, DUPLICATE_RECORD, "A record with matching key values already exists.")
 
 
+def duplicates_found() -> DataverseError:
+    """Return the 412 for a write that a duplicate detection rule refuses (dataverse-web-api.md 4.9, 17.3)."""
+    message = "A record was not created or updated because a duplicate of the current record already exists."
+    return DataverseError(412, DUPLICATES_FOUND, message)
+
+
+def no_access(table: str, identity: str) -> DataverseError:
+    """Return the 403 for a row that the depth of the user's privilege does not reach (dataverse-web-api.md 9.2)."""
+    message = f"The user has not enough privilege to access the {table} With Id = {identity}."
+    return DataverseError(403, NO_ACCESS, message)
+
+
 def not_allowed(method: str) -> DataverseError:
     """Return the 405 for a method that the resource does not have."""
     return DataverseError(405, URI_LAYER, f"The requested resource does not support http method '{method}'.")
@@ -87,3 +103,15 @@ def not_allowed(method: str) -> DataverseError:
 def not_implemented(what: str) -> DataverseError:
     """Return the 501 for a part of the Web API that the sandbox lacks."""
     return DataverseError(501, "0x80048d0a", f"The sandbox does not speak this part of the Web API: {what}.")
+
+
+def sql_timeout() -> DataverseError:
+    """Return the 500 for a write that waited too long for another one (dataverse-web-api.md 9.2)."""
+    return DataverseError(500, SQL_TIMEOUT, "SQL timeout expired.")
+
+
+def in_use(component: str, count: int) -> DataverseError:
+    """Return the 400 for deleting a component of a solution that others need (CannotDeleteInUseComponent)."""
+    message = f"The {component} component cannot be deleted because it is referenced by {count} other components. "
+    message += "For a list of referenced components, use the RetrieveDependenciesForDeleteRequest."
+    return DataverseError(400, IN_USE, message)

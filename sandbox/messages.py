@@ -1,13 +1,13 @@
 """Functions and actions that belong to no table: WhoAmI and the like (dataverse-web-api.md 5.2, 11, 16.1)."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import defining, errors, selling
+from sandbox import defining, duplicating, errors, selling
 from sandbox.metadata.attributes import attribute
 from sandbox.metadata.definitions import entity
+from sandbox.parameters import parameter
 from sandbox.protocol import Answer
 from sandbox.query.evaluating import choose
 from sandbox.query.options import Options
@@ -15,7 +15,13 @@ from sandbox.rows.deleting import delete_many
 from sandbox.rows.reading import Query
 from sandbox.rows.values import GUID
 from sandbox.service import Call
-from sandbox.solutions.importing import import_solution, import_solution_async, stage_solution
+from sandbox.solutions.importing import (
+    import_solution,
+    import_solution_async,
+    stage_and_upgrade,
+    stage_solution,
+)
+from sandbox.solutions.layers import delete_and_promote
 
 Json = dict[str, Any]
 VERSION = "9.2.25063.00165"
@@ -45,7 +51,7 @@ def retrieve_version(call: Call) -> Answer:
 
 def total_record_count(call: Call) -> Answer:
     """Return how many rows each named table has. Raises DataverseError (400) for an unknown table."""
-    names = _parameter(call, "EntityNames")
+    names = parameter(call, "EntityNames")
     if not isinstance(names, list):
         raise errors.bad_request("RetrieveTotalRecordCount needs a list of EntityNames.")
     counts = []
@@ -60,22 +66,9 @@ def total_record_count(call: Call) -> Answer:
     return Answer.of({"@odata.context": context, "EntityRecordCountCollection": collection})
 
 
-def _parameter(call: Call, name: str) -> Any:
-    """Return the JSON value of a function parameter, given in place or as an alias. Raises DataverseError (400)."""
-    _, _, inner = call.request.segments[0].partition("(")
-    pairs = inner.removesuffix(")")
-    _, _, text = pairs.partition(f"{name}=")
-    if text.startswith("@"):
-        text = call.request.parameters.get(text.split(",")[0], "")
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise errors.bad_request(f"The parameter '{name}' is not valid JSON.") from error
-
-
 def metadata_changes(call: Call) -> Answer:
     """Answer RetrieveMetadataChanges as far as the official SDK uses it: typed columns of tables by name (16.1)."""
-    query = _parameter(call, "Query")
+    query = parameter(call, "Query")
     if not isinstance(query, dict):
         raise errors.bad_request("RetrieveMetadataChanges needs a Query.")
     wanted = _options(query)
@@ -129,8 +122,10 @@ def bulk_delete(call: Call) -> Answer:
             table = call.catalog.find(str(query.get("EntityName")))
             if table is None:
                 raise errors.bad_request("The entity of the query was not found.", "0x80041102")
-            call.access.require("Delete", table)
-            count = delete_many(call.writer(connection), table, _named_ids(query, table.id))
+            writer, identities = call.writer(connection), _named_ids(query, table.id)
+            writer.require("Delete", table)
+            writer.require_rows("Delete", table, identities)
+            count = delete_many(writer, table, identities)
             call.count("deleted", count)
     context = call.context("Microsoft.Dynamics.CRM.BulkDeleteResponse")
     return Answer.of({"@odata.context": context, "JobId": str(uuid.uuid4())})
@@ -151,6 +146,7 @@ FUNCTIONS: dict[str, Handler] = {
     "RetrieveVersion": retrieve_version,
     "RetrieveTotalRecordCount": total_record_count,
     "RetrieveMetadataChanges": metadata_changes,
+    "RetrieveDuplicates": duplicating.retrieve_duplicates,
 }
 ACTIONS: dict[str, Handler] = {
     "BulkDelete": bulk_delete,
@@ -161,5 +157,8 @@ ACTIONS: dict[str, Handler] = {
     "ImportSolution": import_solution,
     "ImportSolutionAsync": import_solution_async,
     "StageSolution": stage_solution,
+    "StageAndUpgrade": stage_and_upgrade,
+    "DeleteAndPromote": delete_and_promote,
+    "UnpublishDuplicateRule": duplicating.unpublish_rule,
     **selling.UNBOUND,
 }

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from sandbox.errors import bad_request
 from sandbox.metadata.catalog import Table
-from sandbox.protocol import MAX_PAGE, Answer, Request
+from sandbox.protocol import JSON_TYPE, MAX_PAGE, Answer, Request
 from sandbox.query.aggregating import aggregate
 from sandbox.query.options import Options
 from sandbox.rows.reading import COUNT_LIMIT, Limit, Page, Query
@@ -55,14 +55,14 @@ def selection(options: Options) -> str:
 
 
 def rows_answer(call: Call, context: str, page: Page, extra: dict[str, Any], closing: dict[str, Any]) -> Answer:
-    """Return the collection's JSON around the rows, which are text already."""
+    """Return the collection's JSON around the rows, which are JSON already."""
     head = json.dumps({"@odata.context": call.context(context), **extra}, separators=(",", ":"))[:-1]
     tail = json.dumps(closing, separators=(",", ":"))[1:] if closing else "}"
     applied = call.preferences.applied
     headers = {"Preference-Applied": applied} if applied else None
-    answer = Answer.text(f'{head},"value":[{page.json}]{"," if closing else ""}{tail}', headers=headers)
-    answer.rows = page.count
-    return answer
+    end = f"]{',' if closing else ''}{tail}"
+    body = b"".join([head.encode(), b',"value":[', page.json, end.encode()])
+    return Answer(200, body, {"Content-Type": JSON_TYPE, **(headers or {})}, rows=page.count)
 
 
 def list_rows(call: Call, table: Table, belonging: Limit | None = None) -> Answer:
@@ -74,8 +74,8 @@ def list_rows(call: Call, table: Table, belonging: Limit | None = None) -> Answe
     size, may_continue = _size(call)
     token = read_token(options.skiptoken) if options.skiptoken else {}
     with call.store.reading() as connection:
-        query = Query(connection, call.catalog, table, options, call.preferences.annotations, call.user)
-        page = query.page(size, token.get("p"), belonging) if size else Page("", 0, None)
+        query = Query(connection, call.catalog, table, options, call.preferences.annotations, call.user, call.access)
+        page = query.page(size, token.get("p"), belonging) if size else Page(b"", 0, None)
         extra = _totals(call, query, belonging)
     number = int(token.get("n", 1)) + 1
     closing = {}
@@ -88,7 +88,7 @@ def list_rows(call: Call, table: Table, belonging: Limit | None = None) -> Answe
 def _aggregated(call: Call, table: Table) -> Answer:
     """Return the groups of `$apply`, which come in one page."""
     with call.store.reading() as connection:
-        groups = aggregate(connection, call.catalog, table, call.options, call.user)
+        groups = aggregate(connection, call.catalog, table, call.options, call.user, call.access)
     return Answer.of({"@odata.context": call.context(table.entity_set), "value": groups})
 
 
@@ -115,5 +115,7 @@ def count_rows(call: Call, table: Table, belonging: Limit | None = None) -> Answ
     """Return `set/$count`: plain text with a byte order mark, at most 5000 (5.2)."""
     call.access.require("Read", table)
     with call.store.reading() as connection:
-        number = Query(connection, call.catalog, table, call.options, user=call.user).count(belonging=belonging)
+        number = Query(connection, call.catalog, table, call.options, user=call.user, access=call.access).count(
+            belonging=belonging
+        )
     return Answer(200, f"\ufeff{number}".encode(), {"Content-Type": "text/plain"})

@@ -12,10 +12,10 @@ from sandbox.associations import associated
 from sandbox.metadata.catalog import Reference, Table
 from sandbox.metadata.columns import Column, Target
 from sandbox.paging import count_rows, list_rows
-from sandbox.protocol import Answer
+from sandbox.protocol import MAX_PAGE, Answer
 from sandbox.query.options import Options
 from sandbox.resources import create, single
-from sandbox.rows.finding import require_id
+from sandbox.rows.finding import require_id, unreadable
 from sandbox.rows.reading import Belonging, Query
 from sandbox.service import Call
 from sandbox.store.schema import quoted
@@ -62,8 +62,10 @@ def _read_property(call: Call, address: RowAddress, column: Column) -> Answer:
     with call.store.reading() as connection:
         identity = require_id(connection, address)
         options = Options(select=(column.wire,))
-        row = Query(connection, call.catalog, table, options, user=call.user).row(identity)
-    value = json.loads(row.json).get(column.wire) if row else None
+        row = Query(connection, call.catalog, table, options, user=call.user, access=call.access).row(identity)
+        if row is None:
+            raise unreadable(connection, table, identity)
+    value = json.loads(row.json).get(column.wire)
     if value is None:
         return Answer.none()
     context = call.context(f"{table.entity_set}({identity})/{column.wire}")
@@ -108,7 +110,10 @@ def _pointed(call: Call, address: RowAddress, column: Column, target: Target) ->
     kind = quoted(column.type_column) if column.is_polymorphic else f"'{target.table}'"
     sql = f"SELECT {quoted(column.name)}, {kind} FROM {quoted(table.name)} WHERE {quoted(table.id)} = ?"
     with call.store.reading() as connection:
-        identity, name = connection.execute(sql, [require_id(connection, address)]).fetchone()
+        found = require_id(connection, address)
+        if Query(connection, call.catalog, table, Options(), user=call.user, access=call.access).row(found) is None:
+            raise unreadable(connection, table, found)
+        identity, name = connection.execute(sql, [found]).fetchone()
     if identity is None or (column.type != "owner" and name != target.table):
         return None
     return RowAddress(call.catalog.table(name), identity)
@@ -169,11 +174,10 @@ def _bind(call: Call, address: RowAddress, reference: Reference) -> dict[str, st
 
 
 def _links(call: Call, child: Table, belonging: Belonging) -> Answer:
-    source = quoted(child.name)
-    sql = f"SELECT {quoted(child.id)} FROM {source} WHERE {quoted(belonging.column)} = ? LIMIT 5000"
     with call.store.reading() as connection:
-        found = connection.execute(sql, [belonging.identity]).fetchall()
-    links = [{"@odata.id": _address(call, child, row[0])} for row in found]
+        query = Query(connection, call.catalog, child, Options(select=(child.id,)), user=call.user, access=call.access)
+        page = query.page(MAX_PAGE, None, belonging)
+    links = [{"@odata.id": _address(call, child, row[child.id])} for row in json.loads(b"[%s]" % page.json)]
     return Answer.of({"@odata.context": call.context("Collection($ref)"), "value": links})
 
 

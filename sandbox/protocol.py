@@ -84,6 +84,16 @@ class Request:
         return Preferences.parse(self.headers.get("prefer", ""))
 
     @property
+    def refuses_duplicates(self) -> bool:
+        """True when `MSCRM.SuppressDuplicateDetection: false` switches duplicate detection on (1.2, 4.9)."""
+        return self.headers.get("mscrm.suppressduplicatedetection", "").strip().lower() == "false"
+
+    @property
+    def bypasses_steps(self) -> bool:
+        """True when `MSCRM.BypassCustomPluginExecution: true` leaves out what runs with the operation (1.2)."""
+        return self.headers.get("mscrm.bypasscustompluginexecution", "").strip().lower() == "true"
+
+    @property
     def if_match(self) -> str | None:
         """The `If-Match` header, or None."""
         return self.headers.get("if-match") or None
@@ -107,6 +117,18 @@ class Request:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number")
+
+
+def _details(error: DataverseError) -> dict[str, str]:
+    """Return the annotations of an error."""
+    details = "@Microsoft.PowerApps.CDS.ErrorDetails"
+    return {
+        f"{details}.OperationStatus": "0",
+        f"{details}.SubErrorCode": "0",
+        "@Microsoft.PowerApps.CDS.HelpLink": f"http://go.microsoft.com/fwlink/?LinkID=398563&error={error.code}",
+        "@Microsoft.PowerApps.CDS.TraceText": "",
+        "@Microsoft.PowerApps.CDS.InnerError.Message": error.message,
+    }
 
 
 @dataclass(slots=True)
@@ -138,6 +160,9 @@ class Answer:
         return cls(204, b"", dict(headers or {}))
 
     @classmethod
-    def error(cls, error: DataverseError) -> "Answer":
-        """Return the error in Dataverse's shape (9.1)."""
-        return cls.of({"error": {"code": error.code, "message": error.message}}, error.status, error.headers)
+    def error(cls, error: DataverseError, *, detailed: bool = False) -> "Answer":
+        """Return the error in Dataverse's shape; a client that asks for all annotations gets those of errors (9.1)."""
+        content = {"code": error.code, "message": error.message}
+        if detailed:
+            content |= _details(error)
+        return cls.of({"error": content}, error.status, error.headers)

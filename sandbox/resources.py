@@ -12,7 +12,7 @@ from sandbox.paging import list_rows, selection
 from sandbox.protocol import Answer
 from sandbox.query.options import Options
 from sandbox.rows.deleting import delete
-from sandbox.rows.finding import existing_id, find_id, require_id
+from sandbox.rows.finding import existing_id, find_id, require_id, unreadable
 from sandbox.rows.reading import Query, Row
 from sandbox.service import Call
 
@@ -79,10 +79,12 @@ def retrieve(call: Call, address: RowAddress) -> Answer:
     call.access.require("Read", table)
     with call.store.reading() as connection:
         identity = find_id(connection, address)
-        query = Query(connection, call.catalog, table, call.options, call.preferences.annotations, call.user)
+        query = Query(
+            connection, call.catalog, table, call.options, call.preferences.annotations, call.user, call.access
+        )
         row = query.row(identity)
-    if row is None:
-        raise errors.does_not_exist(table.name, identity)
+        if row is None:
+            raise unreadable(connection, table, identity)
     if call.request.if_none_match == f'W/"{row.version}"' and not call.options.expand:
         raise NotModifiedError
     return _row_answer(call, table, call.options, row)

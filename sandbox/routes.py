@@ -23,6 +23,7 @@ from sandbox.protocol import Answer
 from sandbox.resources import collection, single
 from sandbox.selling import OF_TABLES
 from sandbox.service import Call
+from sandbox.solutions.layers import uninstall
 
 logger = logging.getLogger(__name__)
 _SEGMENT = re.compile(r"(\$?\w+)(?:\((.*)\))?", re.DOTALL)
@@ -47,7 +48,7 @@ def _answer(call: Call) -> Answer:
         strike(call)
         return _route(call)
     except DataverseError as error:
-        return Answer.error(error)
+        return Answer.error(error, detailed='odata.include-annotations="*"' in call.request.headers.get("prefer", ""))
     except NotModifiedError:
         return Answer(304)
     except RecursionError:
@@ -94,6 +95,8 @@ def _table(call: Call, table: Table, predicate: str | None, rest: list[str]) -> 
         address = row_address(table, predicate)
         if rest and rest[0].startswith(_BOUND):
             return bound_message(call, address, rest[0].removeprefix(_BOUND).removesuffix("()"))
+        if table.name == "solution" and call.request.method == "DELETE" and not rest:
+            return uninstall(call, address)
         return behind_row(call, address, rest) if rest else single(call, address)
     if not rest and asks_otherwise(call):
         return fetched_rows(call, table)

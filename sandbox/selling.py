@@ -18,7 +18,7 @@ from sandbox.query.formatting import LOGICAL_NAME
 from sandbox.query.options import Options
 from sandbox.rows.documents import DOCUMENTS
 from sandbox.rows.finding import require_id
-from sandbox.rows.products import ACTIVE, DRAFT, UNDER_REVISION
+from sandbox.rows.products import ACTIVE, DRAFT, UNDER_REVISION, before_revision
 from sandbox.rows.reading import Query
 from sandbox.rows.writing import Writer
 from sandbox.service import Call
@@ -122,6 +122,7 @@ def _convert(
         identity = require_id(connection, RowAddress(here, str(body.get(parameter, "")).lower()))
         _check_state(connection, here, identity, allowed)
         writer = call.writer(connection)
+        writer.require_rows("Read", here, [identity])
         made = _copied(call, writer, here, there, identity)
         if closing and _state(connection, here, identity) == 1:
             writer.update(here, [(identity, closing)])
@@ -222,11 +223,16 @@ def _hierarchy(connection: sqlite3.Connection, identity: str) -> list[str]:
 
 
 def revert_product(call: Call, identity: str) -> Answer:
-    """End the revision of a product: it is active again. What was changed in it stays; no earlier copy is kept."""
+    """End the revision of a product: it is active again, and as it was before (13.1)."""
     table = call.catalog.table("product")
     with call.store.writing() as connection:
         _check_state(connection, table, identity, (UNDER_REVISION,))
-        call.writer(connection).update(table, [(identity, {"statecode": ACTIVE, "statuscode": 1})])
+        values = before_revision(connection, table, identity)
+        writer = call.writer(connection)
+        # The columns are put back as they stand in the store; the update after it settles state, amounts and versions.
+        if values:
+            writer.store_changes(table, [{**values, table.id: identity}])
+        writer.update(table, [(identity, {"statecode": ACTIVE, "statuscode": 1})])
         call.count("updated")
     return Answer.none()
 
@@ -236,6 +242,7 @@ def actual_value(call: Call, identity: str) -> Answer:
     call.access.require("Read", call.catalog.table("opportunity"))
     sql = "SELECT coalesce(sum(totalamount), 0) FROM salesorder WHERE opportunityid = ? AND statecode <> 2"
     with call.store.reading() as connection:
+        call.writer(connection).require_rows("Read", call.catalog.table("opportunity"), [identity])
         amount = connection.execute(sql, [identity]).fetchone()[0]
     context = call.context("Microsoft.Dynamics.CRM.CalculateActualValueOpportunityResponse")
     return Answer.of({"@odata.context": context, "Value": amount / 10_000})

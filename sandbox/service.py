@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,9 +14,8 @@ from sandbox.protocol import Preferences, Request
 from sandbox.query.options import Options
 from sandbox.rows.writing import Writer
 from sandbox.store.database import Store
-from sandbox.webhooks.context import Happening
 from sandbox.webhooks.delivery import Deliveries
-from sandbox.webhooks.steps import Step
+from sandbox.webhooks.telling import Telling
 
 
 @dataclass
@@ -46,6 +46,25 @@ class Counters:
         return numbers | {"writes": self.created + self.updated + self.deleted}
 
 
+class CallLog:
+    """Who called what, the latest calls only; for tests that ask whether somebody did."""
+
+    def __init__(self) -> None:
+        self._calls: deque[dict[str, str]] = deque(maxlen=5000)
+
+    def add(self, caller: str, method: str, path: str) -> None:
+        """Note a call."""
+        self._calls.append({"caller": caller, "method": method, "path": path})
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        self._calls.clear()
+
+    def as_list(self) -> list[dict[str, str]]:
+        """Return the calls, oldest first."""
+        return list(self._calls)
+
+
 @dataclass
 class Service:
     """What every call works on."""
@@ -53,6 +72,7 @@ class Service:
     catalog: Catalog
     store: Store
     counters: Counters = field(default_factory=Counters)
+    log: CallLog = field(default_factory=CallLog, repr=False)
     latency: Latency = field(default_factory=lambda: Latency({}))
     faults: Faults = field(default_factory=Faults)
     deliveries: Deliveries = field(init=False, repr=False)
@@ -106,9 +126,17 @@ class Call:
         self.store.on_commit(lambda: self.service.counters.add(name, number))
 
     def writer(self, connection: sqlite3.Connection) -> Writer:
-        """Return a writer for this user on an open write transaction."""
-        return Writer(connection, self.catalog, self.user, self.request.references, self.access, self._tell)
-
-    def _tell(self, steps: list[Step], happening: Happening) -> None:
-        """Deliver to webhooks once the change is committed."""
-        self.store.on_commit(lambda: self.service.deliveries.send(self.catalog, steps, happening))
+        """Return a writer for this user on an open write transaction. Raises DataverseError (403): see 1.2, bypass."""
+        bypasses = self.request.bypasses_steps
+        if bypasses:
+            self.access.require_named("prvBypassCustomPlugins")
+        deliveries, on_commit = self.service.deliveries, self.store.on_commit
+        return Writer(
+            connection,
+            self.catalog,
+            self.user,
+            self.request.references,
+            self.access,
+            Telling(connection, self.catalog, self.user, deliveries, on_commit, bypasses),
+            refuses_duplicates=self.request.refuses_duplicates,
+        )

@@ -92,7 +92,7 @@ class SignIn:
 
     def _authorize(self, visit: Visit) -> Answer:
         """Show the sign-in page, or check what was typed into it and send the browser back with a code."""
-        request = AuthorizationRequest.parse(visit.parameters, self.credentials.client_id)
+        request = AuthorizationRequest.parse(visit.parameters, self.credentials.clients)
         if request.prompt == "none":
             refusal = SignInError(400, "interaction_required", 50058, "No one is signed in.")
             return redirect(request.back(error=refusal.error, error_description=refusal.description))
@@ -137,6 +137,8 @@ class SignIn:
 
     def _for_code(self, form: Mapping[str, str], client: str, proven: bool) -> dict[str, Any]:
         request, login = self.codes.redeem(form, proven=proven)
+        if request.client != client:
+            raise bad_grant(70000, "The provided authorization code was issued to another application.")
         self._check_resource(form.get("scope") or request.scope)
         return self._for_person(client, login, f"{request.scope} {form.get('scope', '')}", request.nonce)
 

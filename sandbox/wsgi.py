@@ -129,9 +129,9 @@ class Door:
         """Let the caller in and answer; the time that the service would take counts against the limits."""
         if fault is not None:
             self._before(fault)
-        user = self.sign_in.user_of(
-            self.sign_in.principal_of(request.headers.get("authorization", "")), request.headers
-        )
+        principal = self.sign_in.principal_of(request.headers.get("authorization", ""))
+        self.service.log.add(principal.removeprefix("user "), request.method, request.path)
+        user = self.sign_in.user_of(principal, request.headers)
         with self.protection.admitted(user):
             answer = dispatch(Call(self.service, request, user))
             if answer.seconds:

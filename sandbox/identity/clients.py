@@ -19,12 +19,13 @@ _ALGORITHMS = ["RS256", "PS256"]
 
 
 class Clients:
-    """The one registered application with its secret and its certificates."""
+    """The registered applications with their secrets, and the certificates of the first."""
 
     def __init__(self, credentials: Credentials, certificates: Iterable[Path], registered: Path) -> None:
         self.credentials = credentials
         self._registered = registered
         self._certificates: dict[str, x509.Certificate] = {}
+        self.are_secrets_expired = False
         for path in (*certificates, registered):
             if path.exists():
                 self._keep(path.read_bytes())
@@ -47,7 +48,7 @@ class Clients:
         client, secret = basic or (form.get("client_id", ""), form.get("client_secret", ""))
         if assertion and not client:
             client = str(_unverified(assertion).get("sub", ""))
-        if client.lower() != self.credentials.client_id:
+        if self.credentials.secret_of(client) is None:
             message = f"Application with identifier '{client}' was not found in the directory."
             raise SignInError(400, "unauthorized_client", 700016, message)
         if assertion:
@@ -57,9 +58,12 @@ class Clients:
         return client.lower(), bool(assertion or secret)
 
     def _check_secret(self, client: str, secret: str) -> None:
-        if not hmac.compare_digest(secret.encode(), self.credentials.client_secret.encode()):
+        if not hmac.compare_digest(secret.encode(), (self.credentials.secret_of(client) or "").encode()):
             message = f"Invalid client secret provided for app '{client}'."
             raise SignInError(401, "invalid_client", 7000215, message)
+        if self.are_secrets_expired:
+            message = f"The provided client secret keys for app '{client}' are expired."
+            raise SignInError(401, "invalid_client", 7000222, message)
 
     def _check_assertion(self, assertion: str, kind: str, audiences: list[str]) -> None:
         """Verify the signature with the certificate that the header names, and who is meant until when."""

@@ -5,7 +5,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -31,9 +31,10 @@ class AuthorizationRequest:
     login_hint: str
 
     @classmethod
-    def parse(cls, parameters: Mapping[str, str], client: str) -> "AuthorizationRequest":
+    def parse(cls, parameters: Mapping[str, str], clients: Collection[str]) -> "AuthorizationRequest":
         """Read and check it. Raises SignInError for what must not be sent back to the client by redirect."""
-        if parameters.get("client_id", "").lower() != client:
+        client = parameters.get("client_id", "").lower()
+        if client not in clients:
             message = f"Application with identifier '{parameters.get('client_id', '')}' was not found in the directory."
             raise SignInError(400, "unauthorized_client", 700016, message)
         redirect = parameters.get("redirect_uri", "")

@@ -126,6 +126,11 @@ class Table:
         return [column for column in self.columns.values() if column.joined]
 
     @cached_property
+    def composites(self) -> dict[str, Column]:
+        """The column that holds a whole address, by each of its parts; it is read along with them (4.3)."""
+        return {part: column for column in self.joined if column.type == "memo" for part in column.joined}
+
+    @cached_property
     def required(self) -> list[str]:
         """The columns without which the system itself refuses a row."""
         return [c.name for c in self.columns.values() if c.required == "system" and c.default is None]

@@ -89,6 +89,11 @@ class Column:
         return self.type in LOOKUP_TYPES
 
     @property
+    def is_text(self) -> bool:
+        """True for a column whose values compare without regard to case and accents."""
+        return self.type in ("string", "memo")
+
+    @property
     def is_polymorphic(self) -> bool:
         """True for a lookup that keeps, beside the id, the name of the table it points to."""
         return self.type in ("customer", "owner")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.access import VERBS, privilege_id, privilege_name
 from sandbox.metadata.attributes import attribute
 from sandbox.metadata.catalog import Catalog, Key, Reference, Table
 from sandbox.metadata.columns import Column, metadata_id
@@ -10,6 +11,8 @@ from sandbox.metadata.labels import label, managed
 
 Json = dict[str, Any]
 EXPANDABLE = ("Attributes", "Keys", "ManyToOneRelationships", "OneToManyRelationships", "ManyToManyRelationships")
+# The tables that keep an audit log as soon as the organization switches auditing on.
+_AUDITED = ("account", "contact", "opportunity", "quote", "salesorder", "invoice", "product", "systemuser")
 _CASCADES = {"cascade": "Cascade", "restrict": "Restrict", "removelink": "RemoveLink"}
 
 
@@ -32,8 +35,10 @@ def entity(table: Table) -> Json:
         "CanChangeTrackingBeEnabled": managed(table.trackable),
         "IsOptimisticConcurrencyEnabled": True,
         "IsActivity": False,
+        "IsAuditEnabled": managed(table.name in _AUDITED),
         "IsCustomEntity": table.custom,
         "IsCustomizable": managed(True),
+        "IsDuplicateDetectionEnabled": managed(table.has_state),
         "IsIntersect": False,
         "IsLogicalEntity": False,
         "IsManaged": not table.custom,
@@ -43,11 +48,19 @@ def entity(table: Table) -> Json:
         "IsMappable": managed(True),
         "CanCreateAttributes": managed(True),
         "EntityColor": None,
+        "Privileges": _privileges(table),
         "IntroducedVersion": "5.0.0.0",
         "TableType": "Standard",
         "HasChanged": None,
         "MetadataId": table.metadata_id,
     }
+
+
+def _privileges(table: Table) -> list[Json]:
+    """Return what there is to be allowed on a table, as SecurityPrivilegeMetadata."""
+    depths = {f"CanBe{depth}": True for depth in ("Basic", "Deep", "Global", "Local")}
+    named = [(verb, privilege_name(verb, table)) for verb in VERBS]
+    return [depths | {"Name": name, "PrivilegeId": privilege_id(name), "PrivilegeType": verb} for verb, name in named]
 
 
 def expanded(catalog: Catalog, table: Table, name: str) -> list[Json]:

@@ -82,7 +82,7 @@ def listing(
     )
     query = Query(connection, catalog, table, options, (FORMATTED,))
     page = query.page(PAGE_SIZE, _read_position(position))
-    rows = [(row[table.id], [_cell(column, row) for column in columns]) for row in json.loads(f"[{page.json}]")]
+    rows = [(row[table.id], [_cell(column, row) for column in columns]) for row in json.loads(b"[%s]" % page.json)]
     following = base64.urlsafe_b64encode(json.dumps(page.position).encode()).decode() if page.position else ""
     return Listing(columns, rows, query.count(limit=None), following)
 

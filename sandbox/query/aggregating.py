@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.access import Access
 from sandbox.errors import DataverseError, bad_request
 from sandbox.metadata.catalog import Catalog, Table
 from sandbox.metadata.columns import MONEY_SCALE, Column
@@ -15,6 +16,7 @@ from sandbox.query.filtering import Filtering
 from sandbox.query.options import Options, split_top_level
 from sandbox.query.parser import parse_filter
 from sandbox.query.syntax import Path
+from sandbox.store.folding import folded
 
 SOURCE_LIMIT = 50_000
 _CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
@@ -74,25 +76,34 @@ def _function(filtering: Filtering, name: str, method: str) -> str:
 
 
 def aggregate(
-    connection: sqlite3.Connection, catalog: Catalog, table: Table, options: Options, user: str
+    connection: sqlite3.Connection,
+    catalog: Catalog,
+    table: Table,
+    options: Options,
+    user: str,
+    access: Access | None = None,
 ) -> list[dict[str, Any]]:
     """Return the groups that `$apply` asks for. Raises DataverseError: 400, also beyond 50 000 source rows."""
+    if options.orderby:
+        raise bad_request("$orderby is not supported together with $apply.")
     plan = _Plan()
     for transformation in split_top_level(options.apply or "", "/"):
         _read(plan, transformation)
-    statement = Statement(catalog, user)
+    statement = Statement(catalog, user, access)
     source = statement.source(table)
     filtering = Filtering(statement, source)
     conditions = [filtering.condition(parse_filter(text, options.aliases)) for text in plan.conditions]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    _check_size(connection, f"SELECT 1 FROM {source.sql}{where}", statement.values)
+    counted = f"SELECT count(*) FROM (SELECT 1 FROM {source.sql}{where} LIMIT {SOURCE_LIMIT + 1})"
+    check_size(connection, counted, statement.values)
     columns = [filtering.path(Path(tuple(name.split("/")))) for name in plan.groups]
     groups = [sql for sql, _ in columns]
     values = [_function(filtering, name, method) for name, method, _ in plan.aggregates]
     if not groups and not values:
         raise bad_request("$apply needs groupby or aggregate.")
     names = plan.groups + [alias for _, _, alias in plan.aggregates]
-    grouped = f" GROUP BY {', '.join(groups)}" if groups else ""
+    keys = [folded(sql) if column.is_text else sql for sql, column in columns]
+    grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
     sql = f"SELECT {', '.join(groups + values)} FROM {source.sql}{where}{grouped}"
     rows = connection.execute(sql, statement.values)
     kinds = [column for _, column in columns]
@@ -108,8 +119,8 @@ def _shown(column: Column, value: Any) -> Any:
     return value / MONEY_SCALE if column.type == "money" else value
 
 
-def _check_size(connection: sqlite3.Connection, rows: str, values: dict[str, Any]) -> None:
-    sql = f"SELECT count(*) FROM ({rows} LIMIT {SOURCE_LIMIT + 1})"
-    if connection.execute(sql, values).fetchone()[0] > SOURCE_LIMIT:
+def check_size(connection: sqlite3.Connection, counted: str, values: dict[str, Any]) -> None:
+    """Raise DataverseError (0x8004E023) when a statement counts more rows than may be aggregated."""
+    if connection.execute(counted, values).fetchone()[0] > SOURCE_LIMIT:
         message = f"The maximum record limit of {SOURCE_LIMIT} is exceeded. Reduce the number of records."
         raise DataverseError(400, "0x8004E023", message)

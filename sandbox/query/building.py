@@ -1,8 +1,11 @@
 """What an SQL statement is put together from: bound values and table aliases."""
 
-from dataclasses import dataclass, field
+# ruff: noqa: S608 - names in the SQL come from the catalog, values are bound
+
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sandbox.access import Access
 from sandbox.metadata.catalog import Association, Catalog, Table
 from sandbox.metadata.columns import Column
 from sandbox.store.schema import quoted
@@ -14,6 +17,7 @@ class Statement:
 
     catalog: Catalog
     user: str = ""
+    access: Access | None = None
     values: dict[str, Any] = field(default_factory=dict)
     aliases: int = 0
 
@@ -24,17 +28,29 @@ class Statement:
         return f":{name}"
 
     def source(self, table: Table) -> "Source":
-        """Return the table under an alias of its own."""
+        """Return the rows of a table that the user may read, under an alias of its own. Raises DataverseError (403).
+
+        A user who may read all of them gets the table itself, which costs nothing.
+        """
+        if self.access is None:
+            return self.whole(table)
+        self.access.require("Read", table)
+        scope = self.access.scope("Read", table)
+        return replace(self.whole(table), condition=scope.condition(table) if scope else "")
+
+    def whole(self, table: Table) -> "Source":
+        """Return all rows of a table under an alias of its own: names and currencies show whoever may read the row."""
         self.aliases += 1
         return Source(table, f"t{self.aliases}")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table in a statement."""
+    """A table in a statement, or those of its rows that pass a condition on its own columns."""
 
     table: Table
     alias: str
+    condition: str = ""
 
     def column(self, name: str) -> str:
         """Return a column of this table as SQL."""
@@ -43,7 +59,9 @@ class Source:
     @property
     def sql(self) -> str:
         """The table with its alias, for FROM."""
-        return f"{quoted(self.table.name)} {self.alias}"
+        if not self.condition:
+            return f"{quoted(self.table.name)} {self.alias}"
+        return f"(SELECT * FROM {quoted(self.table.name)} WHERE {self.condition}) {self.alias}"
 
 
 def points_to(source: Source, column: Column, target: Source) -> str:

@@ -1,11 +1,11 @@
-"""FetchXML's plain subset, read into query options: columns, filters, order and paging of one table (5.4)."""
+"""FetchXML: its frame, and queries of one table, read into query options (5.4). `linking` reads what goes beyond."""
 
 import json
 from dataclasses import dataclass
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from sandbox.errors import bad_request, no_such_column, not_implemented
+from sandbox.errors import bad_request, no_such_column
 from sandbox.metadata.catalog import Table
 from sandbox.metadata.columns import TEXT_TYPES, Column
 from sandbox.query.options import Options, Ordering
@@ -48,18 +48,12 @@ class Fetch:
     total: bool
 
 
-def parse_fetch(text: str, table: Table) -> Fetch:
-    """Read FetchXML for a table. Raises DataverseError: 400 for what is none, 501 for what is beyond the subset."""
-    root = _root(text)
-    entity = root.find("entity")
-    if entity is None or entity.get("name") != table.name:
-        raise bad_request(f"The FetchXML must query the entity '{table.name}'.", "0x80041102")
-    if root.get("aggregate") == "true" or entity.find(".//link-entity") is not None:
-        raise not_implemented("aggregates and link-entity in FetchXML")
-    columns = [_column(table, item.get("name")).wire for item in entity.findall("attribute")]
+def parse_fetch(root: Element, entity: Element, table: Table) -> Fetch:
+    """Read a query of one table. Raises DataverseError (400)."""
+    columns = [column_of(table, item.get("name")).wire for item in entity.findall("attribute")]
     tests = [test for item in entity.findall("filter") if (test := _filter(table, item))]
     orders = [
-        Ordering((_column(table, item.get("attribute")).wire,), item.get("descending") == "true")
+        Ordering((column_of(table, item.get("attribute")).wire,), item.get("descending") == "true")
         for item in entity.findall("order")
     ]
     options = Options(
@@ -67,10 +61,24 @@ def parse_fetch(text: str, table: Table) -> Fetch:
         filter=" and ".join(tests) or None,
         orderby=tuple(orders),
     )
+    size, page = page_of(root)
+    return Fetch(options, size, page, root.get("paging-cookie", ""), root.get("returntotalrecordcount") == "true")
+
+
+def page_of(root: Element) -> tuple[int, int]:
+    """Return the size and the number of the wanted page; with `top` there is only one, called 0. Raises 400."""
     top = _number(root, "top", 0)
     size = min(top or _number(root, "count", 5000), 5000)
-    total = root.get("returntotalrecordcount") == "true"
-    return Fetch(options, size, 0 if top else _number(root, "page", 1), root.get("paging-cookie", ""), total)
+    return size, 0 if top else _number(root, "page", 1)
+
+
+def parse_frame(text: str, table: Table) -> tuple[Element, Element]:
+    """Return `<fetch>` and the `<entity>` in it, which must be the table. Raises DataverseError (400)."""
+    root = _root(text)
+    entity = root.find("entity")
+    if entity is None or entity.get("name") != table.name:
+        raise bad_request(f"The FetchXML must query the entity '{table.name}'.", "0x80041102")
+    return root, entity
 
 
 def _root(text: str) -> Element:
@@ -92,7 +100,8 @@ def _number(root: Element, name: str, default: int) -> int:
     return int(text)
 
 
-def _column(table: Table, name: str | None) -> Column:
+def column_of(table: Table, name: str | None) -> Column:
+    """Return the column with a logical name. Raises DataverseError (400)."""
     column = table.columns.get(name or "")
     if column is None:
         raise no_such_column(name or "", table.name)
@@ -101,14 +110,15 @@ def _column(table: Table, name: str | None) -> Column:
 
 def _filter(table: Table, item: Element) -> str:
     """Return a filter as `$filter` writes it, in parentheses; an empty one says nothing."""
-    tests = [_condition(table, child) for child in item.findall("condition")]
+    tests = [condition_of(table, child) for child in item.findall("condition")]
     tests += [test for child in item.findall("filter") if (test := _filter(table, child))]
     operator = " or " if item.get("type") == "or" else " and "
     return f"({operator.join(tests)})" if tests else ""
 
 
-def _condition(table: Table, item: Element) -> str:
-    column, operator = _column(table, item.get("attribute")), item.get("operator", "")
+def condition_of(table: Table, item: Element) -> str:
+    """Return a condition as `$filter` writes it. Raises DataverseError (400)."""
+    column, operator = column_of(table, item.get("attribute")), item.get("operator", "")
     values = [child.text or "" for child in item.findall("value")]
     value = item.get("value", values[0] if values else "")
     if operator in ("null", "not-null"):

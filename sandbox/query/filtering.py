@@ -23,6 +23,7 @@ from sandbox.query.syntax import (
     QueryFunction,
     TextMatch,
 )
+from sandbox.store.folding import folded
 
 _SQL = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _MIRRORED = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge", "eq": "eq", "ne": "ne"}
@@ -81,8 +82,12 @@ class Filtering:
         there = self.statement.source(self.statement.catalog.table(target.table))
         inner, column = self._walk(there, rest)
         sql = f"(SELECT {inner} FROM {there.sql} WHERE {points_to(source, lookup, there)})"
-        # A subquery does not carry its column's collation.
-        return (f"{sql} COLLATE NOCASE" if column.type in TEXT_TYPES else sql), column
+        return sql, column
+
+    def comparable(self, path: Path) -> tuple[str, Column]:
+        """Return a column as `path` does, in the form in which its values compare."""
+        sql, column = self.path(path)
+        return (folded(sql) if column.is_text else sql), column
 
     # -- tests
 
@@ -92,9 +97,9 @@ class Filtering:
             left, right, operator = right, left, _MIRRORED[operator]
         if isinstance(left, Literal):
             raise bad_request("A comparison needs at least one column.")
-        sql, column = self.path(left)
+        sql, column = self.comparable(left)
         if isinstance(right, Path):
-            return _compared(sql, operator, self.path(right)[0])
+            return _compared(sql, operator, self.comparable(right)[0])
         if right.kind == "null":
             return _null_test(sql, operator)
         return _compared(sql, operator, self.statement.bind(comparable(column, right.value)))

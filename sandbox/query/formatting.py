@@ -15,15 +15,27 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def json_text(sql: str) -> str:
+    """Return the expression for any text or number as JSON; quoting is saved where there is nothing."""
+    return f"CASE WHEN {sql} IS NULL THEN 'null' ELSE json_quote({sql}) END"
+
+
 def json_value(source: Source, column: Column) -> str:
-    """Return the expression for a column's value inside json_object()."""
+    """Return the expression for a column's value as JSON."""
     sql = source.column(column.name)
-    if column.type == "boolean":
-        return f"json(CASE {sql} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END)"
-    if column.type == "money":
-        whole = f"printf('%s%d.%04d', CASE WHEN {sql} < 0 THEN '-' ELSE '' END, abs({sql})/10000, abs({sql})%10000)"
-        return f"json(CASE WHEN {sql} IS NULL THEN 'null' ELSE {whole} END)"
-    return sql
+    match column.type:
+        case "boolean":
+            return f"CASE {sql} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END"
+        case "money":
+            sign = f"CASE WHEN {sql} < 0 THEN '-' ELSE '' END"
+            amount = f"printf('%s%d.%04d', {sign}, abs({sql})/10000, abs({sql})%10000)"
+            return f"CASE WHEN {sql} IS NULL THEN 'null' ELSE {amount} END"
+        case "integer" | "bigint" | "picklist" | "state" | "status":
+            return f"coalesce({sql}, 'null')"
+    # Ids and dates hold nothing that JSON escapes.
+    if column.is_lookup or column.type in ("uniqueidentifier", "datetime", "date"):
+        return f"""coalesce('"' || {sql} || '"', 'null')"""
+    return json_text(sql)
 
 
 def formatted(statement: Statement, source: Source, column: Column) -> str | None:
@@ -55,7 +67,7 @@ def _lookup_name(statement: Statement, source: Source, column: Column) -> str:
     names = {}
     for target in column.targets.values():
         table = statement.catalog.table(target.table)
-        there = statement.source(table)
+        there = statement.whole(table)
         test = f"{there.column(table.id)} = {source.column(column.name)}"
         names[target.table] = f"(SELECT {there.column(table.primary)} FROM {there.sql} WHERE {test})"
     if not column.is_polymorphic:
@@ -93,7 +105,7 @@ def _moment(sql: str) -> str:
 
 
 def _amount(statement: Statement, source: Source, sql: str) -> str:
-    currency = statement.source(statement.catalog.table("transactioncurrency"))
+    currency = statement.whole(statement.catalog.table("transactioncurrency"))
     test = f"{currency.column('transactioncurrencyid')} = {source.column('transactioncurrencyid')}"
     symbol = f"(SELECT {currency.column('currencysymbol')} FROM {currency.sql} WHERE {test})"
     cents = f"(abs({sql}) + 50) / {MONEY_SCALE // 100}"

@@ -10,6 +10,7 @@ from sandbox.errors import bad_request, not_implemented
 from sandbox.metadata.columns import Column
 from sandbox.query import periods
 from sandbox.query.literals import comparable
+from sandbox.store.folding import folded
 
 if TYPE_CHECKING:
     from sandbox.query.filtering import Filtering
@@ -100,7 +101,7 @@ _TESTS: dict[str, Callable[["Filtering", str, Column, Any], str]] = {
 def function_test(filtering: "Filtering", name: str, sql: str, column: Column, values: Any) -> str:
     """Return the SQL test of a query function. Raises DataverseError: 400 for bad values, 501 for an unknown name."""
     if name in _TESTS:
-        return _TESTS[name](filtering, sql, column, values)
+        return _TESTS[name](filtering, folded(sql) if column.is_text else sql, column, values)
     period = periods.period(name, values)
     if period is None or column.type not in ("datetime", "date"):
         raise not_implemented(f"the query function {name}")

@@ -6,6 +6,7 @@ from typing import Any
 from sandbox.errors import DataverseError, bad_request
 from sandbox.metadata.columns import TEXT_TYPES, Column
 from sandbox.rows.values import WrongTypeError, parse_date, parse_datetime, parse_guid, scaled
+from sandbox.store.folding import fold
 
 
 def incompatible(column: Column, value: Any) -> DataverseError:
@@ -32,7 +33,7 @@ def _comparable(column: Column, value: Any) -> Any:
     if column.type in TEXT_TYPES:
         if not isinstance(value, str):
             raise WrongTypeError
-        return value
+        return fold(value) if column.is_text else value
     if isinstance(value, bool) or column.type == "boolean":
         return _truth(column, value)
     if column.type == "money":

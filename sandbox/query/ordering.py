@@ -19,7 +19,7 @@ class OrderKey:
 
 def order_keys(filtering: Filtering, orderby: Sequence[Ordering]) -> list[OrderKey]:
     """Return the sort expressions; the order of arrival comes last and makes the order total."""
-    keys = [OrderKey(filtering.path(Path(order.path))[0], order.descending) for order in orderby]
+    keys = [OrderKey(filtering.comparable(Path(order.path))[0], order.descending) for order in orderby]
     return [*keys, OrderKey(f"{filtering.source.alias}.seq", keys[-1].descending if keys else False)]
 
 

@@ -1,10 +1,13 @@
-"""contains, startswith, endswith: case-insensitive, with SQL wildcards alive in the text (dataverse-web-api.md 5.1)."""
+"""contains, startswith, endswith: case and accents do not count, SQL wildcards are alive (dataverse-web-api.md 5.1)."""
 
 import re
 
 from sandbox.query.building import Statement
+from sandbox.store.folding import fold, folded
 
 _ESCAPED = re.compile(r"\[([%_\[])\]")
+_WILD = frozenset("%_[")
+_LAST = chr(0x10FFFF)
 _AROUND = {"contains": ("%", "%"), "startswith": ("", "%"), "endswith": ("%", "")}
 
 
@@ -20,16 +23,18 @@ def _like(text: str) -> str | None:
 
 def _glob(text: str) -> str:
     """Return the text as a GLOB pattern, which knows sets."""
-    starred = text.lower().replace("*", "[*]").replace("?", "[?]")
+    starred = text.replace("*", "[*]").replace("?", "[?]")
     return starred.replace("%", "*").replace("_", "?")
 
 
 def text_test(statement: Statement, sql: str, function: str, text: str) -> str:
     """Return the SQL test that a column contains, starts with or ends with the text."""
     before, after = _AROUND[function]
+    sql, text = folded(sql), fold(text) or ""
+    if function == "startswith" and text and not _WILD & set(text):
+        # A range can be served from an index.
+        return f"({sql} >= {statement.bind(text)} AND {sql} < {statement.bind(text + _LAST)})"
     pattern = _like(text)
     if pattern is None:
-        return f"lower({sql}) GLOB {statement.bind(_glob(before + text + after))}"
-    parameter = statement.bind(before + pattern + after)
-    # Without ESCAPE SQLite can serve `startswith` from an index.
-    return f"{sql} LIKE {parameter}" + (" ESCAPE '\\'" if "\\" in pattern else "")
+        return f"{sql} GLOB {statement.bind(_glob(before + text + after))}"
+    return f"{sql} LIKE {statement.bind(before + pattern + after)}" + (" ESCAPE '\\'" if "\\" in pattern else "")

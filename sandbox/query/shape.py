@@ -6,7 +6,7 @@ hold up the other requests.
 
 # ruff: noqa: S608 - names in the SQL come from the catalog, values are bound
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -20,6 +20,7 @@ from sandbox.query.formatting import (
     LOGICAL_NAME,
     NAVIGATION,
     formatted,
+    json_text,
     json_value,
     logical_name,
     navigation,
@@ -29,8 +30,8 @@ from sandbox.query.options import Expansion, Options
 from sandbox.query.ordering import ordering_sql
 from sandbox.query.parser import parse_filter
 
-# SQLite takes at most 127 arguments in a function call.
-_PAIRS_PER_OBJECT = 60
+# SQLite takes at most 127 arguments in a function call, and the format is one of them.
+_MOST_MEMBERS = 126
 MAX_EXPANSIONS = 15
 MAX_CHILDREN = 5000
 
@@ -46,28 +47,35 @@ class Shaping:
         """Return True when the client asked for this annotation."""
         return any(fnmatchcase(annotation, pattern) for pattern in self.annotations)
 
-    def row(self, source: Source, options: Options) -> str:
-        """Return the expression for the JSON of a row, without the closing context. Raises DataverseError (400)."""
-        etag = f"'W/\"' || {source.column('versionnumber')} || '\"'"
-        key = (source.table.id, source.column(source.table.id))
-        pieces = self._columns(source, selected(source.table, options.select), ("@odata.etag", etag))
+    def row(self, source: Source, options: Options, more: Iterable[str] = ()) -> str:
+        """Return the expression for the JSON of a row; `more` are further members, each ending in a comma.
+
+        Raises DataverseError (400).
+        """
+        etag = json_text(f"'W/\"' || {source.column('versionnumber')} || '\"'")
+        key = (source.table.id, json_value(source, source.table.columns[source.table.id]))
+        columns = ((column.wire, source, column) for column in selected(source.table, options.select))
+        pieces = self.members(columns, [("@odata.etag", etag)])
         expanded = [self._expansion(source, expansion) for expansion in options.expand]
         # The primary key closes the object: it is never left out, so that every piece before may end in a comma.
-        return " || ".join(["'{'", *pieces, *expanded, _members([key]), "'}'"])
+        return " || ".join(["'{'", *pieces, *more, *expanded, _members([key], "}")])
 
-    def _columns(self, source: Source, columns: list[Column], first: tuple[str, str]) -> Iterator[str]:
-        """Yield the members of the row piece by piece, each ending in a comma."""
-        pairs = [first]
-        for column in columns:
-            annotated = list(self._annotations(source, column))
-            if annotated or len(pairs) == _PAIRS_PER_OBJECT:
-                yield f"{_members(pairs)} || ','"
-                yield from annotated
+    def members(
+        self, columns: Iterable[tuple[str, Source, Column]], first: Iterable[tuple[str, str]] = ()
+    ) -> Iterator[str]:
+        """Yield the members of an object for columns under their names piece by piece, each ending in a comma."""
+        pairs = list(first)
+        for name, source, column in columns:
+            annotated = list(self._annotations(name, source, column))
+            if pairs and (annotated or len(pairs) == _MOST_MEMBERS):
+                yield _members(pairs, ",")
                 pairs = []
-            pairs.append((column.wire, json_value(source, column)))
-        yield f"{_members(pairs)} || ','"
+            yield from annotated
+            pairs.append((name, json_value(source, column)))
+        if pairs:
+            yield _members(pairs, ",")
 
-    def _annotations(self, source: Source, column: Column) -> Iterator[str]:
+    def _annotations(self, name: str, source: Source, column: Column) -> Iterator[str]:
         """Yield the annotations of a column; they precede it and are left out when it is null."""
         made: list[tuple[str, str]] = []
         if self.annotations and self.wants(FORMATTED):
@@ -77,8 +85,8 @@ class Shaping:
             made += [(NAVIGATION, navigation(source, column))] if self.wants(NAVIGATION) else []
             made += [(LOGICAL_NAME, logical_name(source, column))] if self.wants(LOGICAL_NAME) else []
         if made:
-            members = _members([(f"{column.wire}@{name}", value) for name, value in made])
-            yield f"CASE WHEN {source.column(column.name)} IS NULL THEN '' ELSE {members} || ',' END"
+            members = _members([(f"{name}@{annotation}", json_text(value)) for annotation, value in made], ",")
+            yield f"CASE WHEN {source.column(column.name)} IS NULL THEN '' ELSE {members} END"
 
     # -- expanded rows
 
@@ -87,6 +95,8 @@ class Shaping:
         name, _, reference_only = name.partition("/")
         if reference_only and reference_only != "$ref":
             raise bad_request(f"Found a path '{expansion.name}' in $expand.")
+        if reference_only:
+            return f"{text(_key(name))} || {self._reference(source, name)} || ','"
         if name in table.navigations:
             value = self._single(source, *table.navigations[name], expansion.options)
         elif name in table.collections:
@@ -96,6 +106,17 @@ class Shaping:
         else:
             raise no_such_column(name, table.name)
         return f"{text(_key(name))} || {value} || ','"
+
+    def _reference(self, source: Source, name: str) -> str:
+        """Return the JSON of a lookup as the address of its row, relative to the service root."""
+        if name not in source.table.navigations:
+            raise bad_request(f"Only a lookup can be expanded as '{name}/$ref'.")
+        column, target = source.table.navigations[name]
+        there = self.statement.source(self.statement.catalog.table(target.table))
+        address = (
+            f"json_object('@odata.id', {text(f'{there.table.entity_set}(')} || {there.column(there.table.id)} || ')')"
+        )
+        return f"coalesce((SELECT {address} FROM {there.sql} WHERE {points_to(source, column, there)}), 'null')"
 
     def _single(self, source: Source, column: Column, target: Target, options: Options) -> str:
         there = self.statement.source(self.statement.catalog.table(target.table))
@@ -107,6 +128,10 @@ class Shaping:
         return self._rows(child, points_to(child, reference.column, source), options)
 
     def _associated(self, source: Source, association: Association, options: Options) -> str:
+        if options.expand:
+            raise bad_request(
+                f"The many-to-many navigation property '{association.relationship}' cannot expand further."
+            )
         there = self.statement.source(self.statement.catalog.table(association.table))
         return self._rows(there, linked_to(there, association, source), options)
 
@@ -131,10 +156,13 @@ def _key(name: str) -> str:
     return f'"{name}":'
 
 
-def _members(pairs: list[tuple[str, str]]) -> str:
-    """Return the members of a JSON object as text without its braces; no member itself starts or ends in a brace."""
-    listed = ", ".join(f"{text(name)}, {value}" for name, value in pairs)
-    return f"trim(json_object({listed}), '{{}}')"
+def _members(pairs: list[tuple[str, str]], end: str) -> str:
+    """Return the members of a JSON object as text with `end` behind them; the values are JSON already.
+
+    The names stand in the format, so that SQLite copies them instead of escaping them again for every row.
+    """
+    names = ",".join(f'"{name}":%s' for name, _ in pairs)
+    return f"printf({text(names + end)}, {', '.join(value for _, value in pairs)})"
 
 
 def selected(table: Table, select: tuple[str, ...] | None) -> list[Column]:
@@ -148,6 +176,8 @@ def selected(table: Table, select: tuple[str, ...] | None) -> list[Column]:
             raise no_such_column(name, table.name)
         if column is not None and column.read:
             columns[column.name] = column
+            if column.name in table.composites:
+                columns.setdefault(table.composites[column.name].name, table.composites[column.name])
             if column.type == "money" and "transactioncurrencyid" in table.columns:
                 columns.setdefault("transactioncurrencyid", table.columns["transactioncurrencyid"])
     columns.pop(table.id, None)

@@ -9,6 +9,7 @@ from sandbox import errors
 from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Reference, Table
 from sandbox.rows import following, rules
+from sandbox.rows.currencies import Values
 from sandbox.rows.documents import LINES
 from sandbox.rows.writing import Writer, check_version
 from sandbox.store.database import take_versions
@@ -22,6 +23,7 @@ def delete(writer: Writer, table: Table, identity: str, etag: str | None = None)
     found = writer.connection.execute(sql, [identity]).fetchone()
     if found is None:
         raise errors.does_not_exist(table.name, identity)
+    writer.require_rows("Delete", table, [identity])
     check_version(found[0], etag)
     delete_many(writer, table, [identity])
 
@@ -30,12 +32,13 @@ def delete_many(writer: Writer, table: Table, identities: Sequence[str]) -> int:
     """Delete the rows with these ids that exist, with their children, and return how many rows went in all."""
     for identity in identities:
         rules.before_delete(table, identity, writer.connection)
+    changes: list[tuple[str, Values]] = [(identity, {}) for identity in identities]
+    writer.announce("Delete", table, changes)
     total = sum(_release(writer, reference, table, identities) for reference in table.references)
     sql = (
         f"DELETE FROM {quoted(table.name)} WHERE {quoted(table.id)} IN (SELECT value FROM json_each(?)) "
         f"RETURNING {quoted(table.id)}"
     )
-    writer.happened("Delete", table, [(identity, {}) for identity in identities])
     lines_of = following.parents(writer, table, identities) if table.name in LINES else []
     gone = [row[0] for row in writer.connection.execute(sql, [json.dumps(list(identities))])]
     for association in table.associations.values():
@@ -46,6 +49,7 @@ def delete_many(writer: Writer, table: Table, identities: Sequence[str]) -> int:
     writer.connection.executemany('INSERT INTO "$deleted" VALUES (?, ?, ?)', entries)
     if lines_of:
         following.retotal(writer, LINES[table.name], lines_of)
+    writer.happened("Delete", table, changes)
     return total + len(gone)
 
 

@@ -7,8 +7,10 @@ import sqlite3
 from sandbox import errors
 from sandbox.addresses import RowAddress
 from sandbox.errors import DataverseError
+from sandbox.metadata.catalog import Table
 from sandbox.metadata.columns import MONEY_SCALE, Column
 from sandbox.rows.values import Stored, WrongTypeError, parse_datetime, parse_guid
+from sandbox.store.folding import folded
 from sandbox.store.schema import quoted
 
 # These cannot stand in a key address, not even percent-encoded (3.4).
@@ -52,13 +54,18 @@ def find_id(connection: sqlite3.Connection, address: RowAddress) -> str:
 def find_by_key(connection: sqlite3.Connection, address: RowAddress) -> str | None:
     """Return the id of the only row with these key values, or None. Raises 400 when there are several."""
     table = address.table
-    tests = " AND ".join(f"{quoted(name)} IS ?" for name, _ in address.key)
+    columns = [table.columns[name] for name, _ in address.key]
+    tests = " AND ".join(_test(column) for column in columns)
     sql = f"SELECT {quoted(table.id)} FROM {quoted(table.name)} WHERE {tests} LIMIT 2"
-    values = [key_value(table.columns[name], value) for name, value in address.key]
+    values = [key_value(column, value) for column, (_, value) in zip(columns, address.key, strict=True)]
     found = connection.execute(sql, values).fetchall()
     if len(found) > 1:
         raise errors.bad_request("The key is not unique: several rows match.", errors.SEVERAL_FOUND_BY_KEY)
     return found[0][0] if found else None
+
+
+def _test(column: Column) -> str:
+    return f"{folded(quoted(column.name))} IS fold(?)" if column.is_text else f"{quoted(column.name)} IS ?"
 
 
 def existing_id(connection: sqlite3.Connection, address: RowAddress) -> str | None:
@@ -68,6 +75,12 @@ def existing_id(connection: sqlite3.Connection, address: RowAddress) -> str | No
     table = address.table
     sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {quoted(table.id)} = ?"
     return address.identity if connection.execute(sql, [address.identity]).fetchone() else None
+
+
+def unreadable(connection: sqlite3.Connection, table: Table, identity: str) -> DataverseError:
+    """Return the error for a row that a user's query did not find: 403 when it is there, else 404."""
+    there = existing_id(connection, RowAddress(table, identity)) is not None
+    return errors.no_access(table.name, identity) if there else errors.does_not_exist(table.name, identity)
 
 
 def require_id(connection: sqlite3.Connection, address: RowAddress) -> str:

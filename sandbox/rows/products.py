@@ -1,15 +1,17 @@
 """Rules of the product catalog: products, units and price lists (dataverse-web-api.md 13.1, 13.2)."""
 
+import json
 import sqlite3
 
 from sandbox import errors
 from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Table
 from sandbox.rows.currencies import Values
+from sandbox.rows.values import Stored
 
 ACTIVE, RETIRED, DRAFT, UNDER_REVISION = 0, 1, 2, 3
 _ALWAYS_OPEN = frozenset({"statecode", "statuscode", "quantityonhand", "pricelevelid"})
-_STATES = frozenset({"statecode", "statuscode"})
+_STAMPS = frozenset({"createdon", "createdby", "modifiedon", "modifiedby", "versionnumber"})
 
 
 def prepare(table: Table, values: Values, before: Values, connection: sqlite3.Connection) -> None:
@@ -38,6 +40,27 @@ def _product(table: Table, values: Values, before: Values, connection: sqlite3.C
     closed = state in (ACTIVE, RETIRED) and wanted == state and before.get("parentproductid") is not None
     if closed and set(values) - _ALWAYS_OPEN:
         raise DataverseError(400, "0x8004F995", "The product can only be updated in the Draft or Under Revision state.")
+    if state != wanted:
+        _begin_or_end_revision(connection, before, wanted)
+
+
+def _begin_or_end_revision(connection: sqlite3.Connection, before: Values, wanted: Stored) -> None:
+    """Keep the product as it is when its revision begins, so that it can be reverted; forget that when it ends."""
+    identity = before["productid"]
+    if wanted != UNDER_REVISION:
+        connection.execute('DELETE FROM "$revision" WHERE product = ?', [identity])
+        return
+    cursor = connection.execute("SELECT * FROM product WHERE productid = ?", [identity])
+    row = dict(zip((item[0] for item in cursor.description), cursor.fetchone(), strict=True))
+    connection.execute('INSERT OR REPLACE INTO "$revision" VALUES (?, ?)', [identity, json.dumps(row)])
+
+
+def before_revision(connection: sqlite3.Connection, table: Table, identity: str) -> Values:
+    """Return what a product was when its revision began, but for the columns that are open at all times."""
+    found = connection.execute('SELECT content FROM "$revision" WHERE product = ?', [identity]).fetchone()
+    row: Values = json.loads(found[0]) if found else {}
+    left_out = _ALWAYS_OPEN | _STAMPS | {table.id}
+    return {name: value for name, value in row.items() if name in table.columns and name not in left_out}
 
 
 def _required(values: Values) -> None:

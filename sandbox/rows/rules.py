@@ -7,6 +7,7 @@ from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Table
 from sandbox.rows import documents, products
 from sandbox.rows.currencies import Values
+from sandbox.webhooks.steps import check_image, check_step
 
 _CATALOG = frozenset({"product", "uom", "productpricelevel"})
 
@@ -19,6 +20,10 @@ def prepare(table: Table, values: Values, before: Values, connection: sqlite3.Co
         documents.prepare(table, values, before, connection)
     elif table.name == "post" and before:
         raise errors.not_allowed("PATCH")
+    elif table.name == "sdkmessageprocessingstep":
+        check_step(values, before)
+    elif table.name == "sdkmessageprocessingstepimage":
+        check_image(values, before, connection)
     elif table.name == "annotation" and values.get("documentbody") is not None:
         values["isdocument"] = 1
         values["filesize"] = len(str(values["documentbody"])) * 3 // 4
@@ -31,6 +36,8 @@ def needed(table: Table) -> list[str]:
         "productpricelevel": ["pricelevelid", "productid", "uomid"],
         "salesorder": ["ispricelocked"],
         "invoice": ["ispricelocked"],
+        "sdkmessageprocessingstep": ["stage", "mode"],
+        "sdkmessageprocessingstepimage": ["sdkmessageprocessingstepid", "imagetype", "messagepropertyname"],
     }.get(table.name, [])
     if table.name in documents.DOCUMENTS:
         return [*names, "discountpercentage"]

@@ -7,26 +7,23 @@ import sqlite3
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
 from sandbox import errors
 from sandbox.access import Access
-from sandbox.addresses import RowAddress, parse_row
 from sandbox.metadata.catalog import Catalog, Table
 from sandbox.rows import following, rules
+from sandbox.rows.binding import resolve
 from sandbox.rows.currencies import Currencies, Values
-from sandbox.rows.finding import find_id
-from sandbox.rows.payload import Bind, Draft, Payload, reader
+from sandbox.rows.duplicates import refuse_duplicates
+from sandbox.rows.payload import Draft, Payload, reader
 from sandbox.rows.values import iso
 from sandbox.rows.violations import violation
 from sandbox.store.database import take_versions
 from sandbox.store.schema import quoted
-from sandbox.webhooks.context import Happening
-from sandbox.webhooks.steps import Step, registered
-
-Tell = Callable[[list[Step], Happening], None]
+from sandbox.webhooks.telling import Telling
 
 
 def new_id() -> str:
@@ -48,9 +45,13 @@ class Writer:
         user: str,
         references: Mapping[str, str] | None = None,
         access: Access | None = None,
-        tell: Tell | None = None,
+        telling: Telling | None = None,
+        *,
+        refuses_duplicates: bool = False,
     ) -> None:
-        self._tell = tell
+        self._refuses_duplicates = refuses_duplicates
+        self._owners: dict[str, Access] = {}
+        self._telling = telling
         self.access = access
         self.connection = connection
         self.catalog = catalog
@@ -69,25 +70,48 @@ class Writer:
 
     @cached_property
     def _business_units(self) -> dict[str, str]:
-        return dict(self.connection.execute("SELECT systemuserid, businessunitid FROM systemuser"))
+        sql = "SELECT systemuserid, businessunitid FROM systemuser UNION ALL SELECT teamid, businessunitid FROM team"
+        return dict(self.connection.execute(sql))
 
     def require(self, verb: str, table: Table) -> None:
         """Raise DataverseError (403) unless the user may do this; what the sandbox itself writes is not asked."""
         if self.access is not None:
             self.access.require(verb, table)
 
-    @cached_property
-    def _steps(self) -> list[Step]:
-        return registered(self.connection) if self._tell is not None else []
+    def announce(self, message: str, table: Table, changes: Sequence[tuple[str, Values]]) -> None:
+        """Tell of changes about to be made. Raises DataverseError when a registered step refuses them."""
+        if self._telling is not None:
+            self._telling.before(message, table, changes)
 
-    def happened(self, message: str, table: Table, changes: Iterable[tuple[str, Values]]) -> None:
-        """Tell the registered steps of changes; those who make the writer decide when."""
-        if not self._steps or self._tell is None:
+    def happened(self, message: str, table: Table, changes: Sequence[tuple[str, Values]]) -> None:
+        """Tell of changes made. Raises DataverseError when a registered step refuses them."""
+        if self._telling is not None:
+            self._telling.after(message, table, changes)
+
+    def _check_duplicates(self, table: Table, rows: Sequence[Values]) -> None:
+        if self._refuses_duplicates:
+            written = [(str(row[table.id]), set(row)) for row in rows]
+            refuse_duplicates(self.connection, self.catalog, table, written)
+
+    def _bind(self, table: Table, drafts: Sequence[Draft]) -> None:
+        """Resolve lookups; to link rows takes Append on their table and AppendTo on those they are linked to (11)."""
+        for target, identities in resolve(self.connection, self.catalog, self.references, drafts).items():
+            self.require("Append", table)
+            self.require("AppendTo", target)
+            self.require_rows("AppendTo", target, list(identities))
+
+    def require_rows(self, verb: str, table: Table, identities: Sequence[str]) -> None:
+        """Raise DataverseError (403) unless the depth of the user's privilege reaches each of these rows (11)."""
+        scope = self.access.scope(verb, table) if self.access is not None else None
+        if scope is None:
             return
-        for identity, values in changes:
-            steps = [step for step in self._steps if step.concerns(message, table.name, set(values))]
-            if steps:
-                self._tell(steps, Happening(message, table, identity, values, self.user))
+        sql = (
+            f"SELECT {quoted(table.id)} FROM {quoted(table.name)} WHERE {quoted(table.id)} IN "
+            f"(SELECT value FROM json_each(?)) AND {scope.condition(table)} IS NOT TRUE"
+        )
+        found = self.connection.execute(sql, [json.dumps(list(identities))]).fetchone()
+        if found:
+            raise errors.no_access(table.name, found[0])
 
     # -- creating
 
@@ -97,16 +121,20 @@ class Writer:
         drafts = [reader(table, creating=True).read(payload) for payload in payloads]
         for draft in drafts:
             self._create_parents(draft)
-        self._resolve([bind for draft in drafts for bind in draft.binds], drafts)
+        self._bind(table, drafts)
         versions = take_versions(self.connection, len(drafts))
         for draft, version in zip(drafts, versions, strict=True):
             self._complete_new(draft, version)
+        changes = [(str(draft.values[table.id]), draft.values) for draft in drafts]
+        self.announce("Create", table, changes)
         self._insert(table, [draft.values for draft in drafts])
         for draft in drafts:
             self._create_children(draft)
-        identities = [str(draft.values[table.id]) for draft in drafts]
+        identities = [identity for identity, _ in changes]
+        self.require_rows("Create", table, identities)
+        self._check_duplicates(table, [draft.values for draft in drafts])
         following.after_create(self, table, identities)
-        self.happened("Create", table, [(str(draft.values[table.id]), draft.values) for draft in drafts])
+        self.happened("Create", table, changes)
         return identities
 
     def _create_parents(self, draft: Draft) -> None:
@@ -126,7 +154,7 @@ class Writer:
         values.setdefault(table.id, None)
         values[table.id] = values[table.id] or new_id()
         if table.ownership == "UserOwned":
-            self._complete_owner(values)
+            self._complete_owner(table, values)
         rules.prepare(table, values, {}, self.connection)
         if table.priced:
             self.currencies.complete(table, values, {})
@@ -137,12 +165,21 @@ class Writer:
         rules.check_required(table, values)
         rules.before_create(table, values, self.connection)
 
-    def _complete_owner(self, values: Values) -> None:
+    def _complete_owner(self, table: Table, values: Values) -> None:
         if values.get("ownerid") is None:
             values["ownerid"], values["owneridtype"] = self.user, "systemuser"
         owner = str(values["ownerid"])
-        values["owninguser"] = owner
+        is_team = values.get("owneridtype") == "team"
+        if self.access is not None and owner != self.user and not is_team:
+            self._access_of(owner).require_as_owner(table)
+        values["owninguser"], values["owningteam"] = (None, owner) if is_team else (owner, None)
         values["owningbusinessunit"] = self._business_units.get(owner)
+
+    def _access_of(self, owner: str) -> Access:
+        """Return what an owner may do; asked once, since a page of rows mostly has few owners."""
+        if owner not in self._owners:
+            self._owners[owner] = Access.of(self.connection, owner)
+        return self._owners[owner]
 
     def _stamp_new(self, values: Values) -> None:
         values["createdon"] = values["modifiedon"] = self.now
@@ -163,7 +200,7 @@ class Writer:
         """Change rows given by id; a missing one raises 404, another version than `etag` 412."""
         self.require("Write", table)
         drafts = [reader(table, creating=False).read(payload) for _, payload in changes]
-        self._resolve([bind for draft in drafts for bind in draft.binds], drafts)
+        self._bind(table, drafts)
         existing = self._existing(table, [identity for identity, _ in changes])
         versions = take_versions(self.connection, len(drafts))
         rows = []
@@ -173,15 +210,26 @@ class Writer:
                 raise errors.does_not_exist(table.name, identity)
             check_version(before["versionnumber"], etag)
             rows.append(self._complete_change(draft, before, version) | {table.id: identity})
+        self.require_rows("Write", table, [identity for identity, _ in changes])
+        self._require_assign(table, [str(row[table.id]) for row in rows if "ownerid" in row])
+        written = [(str(row[table.id]), row) for row in rows]
+        self.announce("Update", table, written)
         self.store_changes(table, rows)
+        self._check_duplicates(table, rows)
         following.after_update(self, table, [identity for identity, _ in changes])
-        self.happened("Update", table, [(str(row[table.id]), row) for row in rows])
+        self.happened("Update", table, written)
+
+    def _require_assign(self, table: Table, identities: Sequence[str]) -> None:
+        """Another owner takes a privilege of its own, which must reach the rows as they are (11)."""
+        if identities:
+            self.require("Assign", table)
+            self.require_rows("Assign", table, identities)
 
     def _complete_change(self, draft: Draft, before: Values, version: int) -> Values:
         table, values = draft.table, draft.values
         values.pop(table.id, None)
         if "ownerid" in values:
-            self._complete_owner(values)
+            self._complete_owner(table, values)
         rules.prepare(table, values, before, self.connection)
         if table.priced:
             self.currencies.complete(table, values, before)
@@ -215,55 +263,6 @@ class Writer:
         except sqlite3.IntegrityError as error:
             raise violation(table, str(error)) from error
 
-    # -- lookups
-
-    def _resolve(self, binds: Iterable[Bind], drafts: Iterable[Draft]) -> None:
-        """Put the ids that the bound addresses name into the drafts; a missing row raises 404."""
-        resolved: dict[int, tuple[Table, str]] = {}
-        wanted: dict[Table, set[str]] = defaultdict(set)
-        for bind in binds:
-            table, identity = self._target(bind)
-            resolved[id(bind)] = (table, identity)
-            wanted[table].add(identity)
-        for table, identities in wanted.items():
-            self._require(table, identities)
-        for draft in drafts:
-            for bind in draft.binds:
-                table, identity = resolved[id(bind)]
-                draft.values[bind.column.name] = identity
-                if bind.column.is_polymorphic:
-                    draft.values[bind.column.type_column] = table.name
-
-    def _target(self, bind: Bind) -> tuple[Table, str]:
-        address = parse_row(self.catalog, self._dereference(bind.address))
-        allowed = bind.column.targets if bind.column.type == "owner" else {bind.target.table}
-        if address.table.name not in allowed:
-            message = f"A row of '{address.table.name}' cannot be bound to '{bind.target.navigation}'."
-            raise errors.bad_payload(address.table.entity_set, message)
-        return address.table, address.identity or self.find(address)
-
-    def _dereference(self, address: str) -> str:
-        """Return the address that `$<content-id>` stands for in a changeset (6.1)."""
-        if not address.startswith("$"):
-            return address
-        name, slash, rest = address[1:].partition("/")
-        if name not in self.references:
-            raise errors.bad_request(f"Content-ID Reference: '${name}' does not exist in the batch context.")
-        return self.references[name] + slash + rest
-
-    def _require(self, table: Table, identities: set[str]) -> None:
-        sql = (
-            f"SELECT {quoted(table.id)} FROM {quoted(table.name)} "
-            f"WHERE {quoted(table.id)} IN (SELECT value FROM json_each(?))"
-        )
-        found = {row[0] for row in self.connection.execute(sql, [json.dumps(list(identities))])}
-        for identity in identities - found:
-            raise errors.does_not_exist(table.name, identity)
-
-    def find(self, address: RowAddress) -> str:
-        """Return the id of the addressed row. Raises 404 when there is none."""
-        return find_id(self.connection, address)
-
 
 def check_version(version: object, etag: str | None) -> None:
     """Raise 412 unless the row has the version that `If-Match` names (dataverse-web-api.md 15)."""
@@ -290,8 +289,9 @@ def _needed(table: Table) -> list[str]:
 
 
 def _join_names(table: Table, values: Values, before: Values) -> None:
-    """Compute columns such as fullname from their parts (4.8)."""
+    """Compute columns from their parts: names such as fullname, and addresses line by line (4.3, 4.8)."""
     for column in table.joined:
-        if not before or any(part in values for part in column.joined):
+        if any(part in values for part in column.joined):
             parts = [values.get(part, before.get(part)) for part in column.joined]
-            values[column.name] = " ".join(str(part) for part in parts if part)[: column.max_length] or None
+            between = "\n" if column.type == "memo" else " "
+            values[column.name] = between.join(str(part) for part in parts if part)[: column.max_length] or None

@@ -12,6 +12,7 @@ from sandbox.details import Credentials
 from sandbox.metadata.catalog import Catalog, Table
 from sandbox.metadata.columns import metadata_id
 from sandbox.rows.writing import Writer
+from sandbox.seed.duplicates import plant_rules
 from sandbox.seed.privileges import plant_members, plant_privileges
 from sandbox.seed.sdkmessages import plant_messages
 from sandbox.store.database import Store, set_setting, setting
@@ -35,7 +36,7 @@ def plant(store: Store, catalog: Catalog, credentials: Credentials, *, empty: bo
         forget_keys(connection, catalog)
         for table in catalog:
             connection.execute(f"DELETE FROM {quoted(table.name)}")
-        for name in ("$deleted", "$link", "$granted"):
+        for name in ("$deleted", "$link", "$granted", "$revision", "$component"):
             connection.execute(f"DELETE FROM {quoted(name)}")
         set_setting(connection, "oldest version", setting(connection, "version") + 1)
         for name in ("organization",) if empty else ("organization", "sales"):
@@ -43,6 +44,7 @@ def plant(store: Store, catalog: Catalog, credentials: Credentials, *, empty: bo
         plant_privileges(connection, catalog)
         plant_messages(connection, catalog)
         plant_members(connection)
+        plant_rules(Writer(connection, catalog, ADMINISTRATOR))
 
 
 def _read(name: str) -> Rows:
@@ -56,7 +58,7 @@ class _Planter:
     def __init__(self, connection: sqlite3.Connection, catalog: Catalog, credentials: Credentials) -> None:
         self.connection = connection
         self.catalog = catalog
-        self.credentials = credentials
+        self._placeholders = {"client": credentials.client_id, "sync client": credentials.sync_client_id}
 
     def plant(self, rows: Rows) -> None:
         later: list[tuple[str, dict[str, Any]]] = []
@@ -81,7 +83,7 @@ class _Planter:
                 target = self.catalog.table(table.navigations[key][1].table)
                 body[f"{key}@odata.bind"] = f"/{target.entity_set}({_identity(target, value)})"
             else:
-                body[key] = self.credentials.client_id if value == "client" else value
+                body[key] = self._placeholders.get(value, value) if isinstance(value, str) else value
         if table.name == "systemuser":
             unit = self.connection.execute("SELECT businessunitid FROM businessunit").fetchone()[0]
             body["businessunitid@odata.bind"] = f"/businessunits({unit})"

@@ -24,13 +24,13 @@ def plant_privileges(connection: sqlite3.Connection, catalog: Catalog) -> None:
 
 
 def plant_members(connection: sqlite3.Connection) -> None:
-    """Give every planted user a role."""
+    """Give every planted user the roles that the file names, which may be none."""
     content = _content()
     roles = dict(connection.execute("SELECT name, roleid FROM role WHERE parentrootroleid IS NULL"))
     for identity, name in connection.execute("SELECT systemuserid, fullname FROM systemuser").fetchall():
-        role = roles[content["members"].get(name, content["everyone else"])]
-        sql = "INSERT OR IGNORE INTO \"$link\" VALUES ('systemuserroles_association', ?, ?)"
-        connection.execute(sql, [identity, role])
+        for role in content["members"].get(name, content["everyone else"]):
+            sql = "INSERT OR IGNORE INTO \"$link\" VALUES ('systemuserroles_association', ?, ?)"
+            connection.execute(sql, [identity, roles[role]])
 
 
 def grant(connection: sqlite3.Connection, role: str, granted: dict[str, int]) -> None:

@@ -114,13 +114,22 @@ def definitions_of(package: Package, catalog: Catalog) -> list[Definition]:
         table = catalog.find(name)
         columns = [pair for pair in map(_column, entity.findall("attributes/attribute")) if pair]
         if table is None or table.custom:
-            found.append(_table(entity, name, dict(columns), 10_000 + len(list(catalog)) + len(made)))
+            code = table.code if table is not None else 10_000 + len(list(catalog)) + len(made)
+            found.append(_table(entity, name, dict(columns), code))
             made.add(name)
         else:
             found += [Definition("column", f"{name}.{column}", spec) for column, spec in columns]
         if entity.findtext("ChangeTrackingEnabled") == "1" and table is not None and table.trackable:
             found.append(Definition("patch", name, {"tracked": True, "trackable": True}))
     return found + [definition for item in package.relationships if (definition := _lookup(item)) is not None]
+
+
+def _keys(entity: Element) -> dict[str, list[str]]:
+    """Return the alternate keys of a table with their columns."""
+    keys = entity.findall("EntityKeys/EntityKey")
+    return {
+        _text(key, "LogicalName"): [(item.text or "").strip() for item in key.iter("AttributeName")] for key in keys
+    }
 
 
 def _column(attribute: Element) -> tuple[str, dict[str, Any]] | None:
@@ -167,7 +176,7 @@ def _table(entity: Element, name: str, columns: dict[str, Any], code: int) -> De
         "custom": True,
         "include": [*(["owned"] if owned else []), "stated", "stamped"],
         "addressable": [],
-        "keys": {},
+        "keys": _keys(entity),
         "columns": {f"{name}id": {"type": "uniqueidentifier", "label": label, "schema": f"{schema}Id"}, **columns},
     }
     return Definition("table", name, spec)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox.errors import sql_timeout
 from sandbox.metadata.catalog import Catalog
 from sandbox.store import schema
+from sandbox.store.folding import register
 from sandbox.store.keys import load_keys
 
 _PRAGMAS = """
@@ -22,11 +24,19 @@ PRAGMA case_sensitive_like=OFF;
 """
 
 
-class Store:
-    """The sandbox's data. Every thread has a connection of its own; a lock lets one thread write."""
+# Shorter than a webhook is waited for, so that one that writes back is told, instead of both waiting for each other.
+PATIENCE = 30.0
 
-    def __init__(self, path: Path, catalog: Catalog) -> None:
+
+class Store:
+    """The sandbox's data. Every thread has a connection of its own; a lock lets one thread write.
+
+    Others wait for it as many seconds as `patience` says.
+    """
+
+    def __init__(self, path: Path, catalog: Catalog, patience: float = PATIENCE) -> None:
         self.path = path
+        self.patience = patience
         self._local = threading.local()
         self._lock = threading.Lock()
         with self.writing() as connection:
@@ -38,6 +48,7 @@ class Store:
         if connection is None:
             connection = sqlite3.connect(self.path, isolation_level=None, cached_statements=512)
             connection.executescript(_PRAGMAS)
+            register(connection)
             self._local.connection = connection
         return connection
 
@@ -56,12 +67,17 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection in a write transaction; any error takes all of it back. Nested use joins the outer one."""
+        """Yield a connection in a write transaction; any error takes all of it back. Nested use joins the outer one.
+
+        Raises DataverseError (500, SQL timeout) while another thread writes for too long.
+        """
         connection = self._connection()
         if connection.in_transaction:
             yield connection
             return
-        with self._lock:
+        if not self._lock.acquire(timeout=self.patience):
+            raise sql_timeout()
+        try:
             self._local.pending = []
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -72,6 +88,8 @@ class Store:
             connection.commit()
             for callback in self._local.pending:
                 callback()
+        finally:
+            self._lock.release()
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call back when the write transaction of this thread has been committed; never, when it is taken back."""

@@ -23,9 +23,21 @@ def add_key(connection: sqlite3.Connection, table: Table, key: Key) -> None:
 
 def drop_key(connection: sqlite3.Connection, table: Table, name: str) -> None:
     """Drop the index and forget the key."""
-    connection.execute(f"DROP INDEX IF EXISTS {quoted(f'{table.name} key {name}')}")
-    connection.execute('DELETE FROM "$key" WHERE tablename = ? AND name = ?', [table.name, name])
+    _drop(connection, table.name, name)
     table.keys.pop(name, None)
+
+
+def drop_keys(connection: sqlite3.Connection, table: str, column: str = "") -> None:
+    """Drop the keys of a table that goes, or those that a column of it is part of when only the column goes."""
+    found = connection.execute('SELECT name, columns FROM "$key" WHERE tablename = ?', [table]).fetchall()
+    for name, columns in found:
+        if not column or column in columns.split(","):
+            _drop(connection, table, name)
+
+
+def _drop(connection: sqlite3.Connection, table: str, name: str) -> None:
+    connection.execute(f"DROP INDEX IF EXISTS {quoted(f'{table} key {name}')}")
+    connection.execute('DELETE FROM "$key" WHERE tablename = ? AND name = ?', [table, name])
 
 
 def forget_keys(connection: sqlite3.Connection, catalog: Catalog) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from sandbox.metadata.catalog import Catalog, Table
 from sandbox.metadata.columns import Column
+from sandbox.store.folding import folded
 
 _INTEGER_TYPES = frozenset({"integer", "bigint", "money", "boolean", "picklist", "state", "status"})
 _REAL_TYPES = frozenset({"decimal", "double"})
@@ -17,7 +18,9 @@ CREATE TABLE IF NOT EXISTS "$key" (tablename TEXT, name TEXT, columns TEXT NOT N
 CREATE TABLE IF NOT EXISTS "$link" (relationship TEXT, one TEXT, two TEXT, PRIMARY KEY (relationship, one, two));
 CREATE INDEX IF NOT EXISTS "$link back" ON "$link" (relationship, two, one);
 CREATE TABLE IF NOT EXISTS "$granted" (role TEXT, privilege TEXT, depth INTEGER, PRIMARY KEY (role, privilege));
+CREATE TABLE IF NOT EXISTS "$component" (solution TEXT, kind TEXT, name TEXT, PRIMARY KEY (solution, kind, name));
 CREATE TABLE IF NOT EXISTS "$definition" (seq INTEGER PRIMARY KEY, kind, name, spec TEXT, UNIQUE (kind, name));
+CREATE TABLE IF NOT EXISTS "$revision" (product TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
 INSERT OR IGNORE INTO "$setting" VALUES ('version', '1000'), ('oldest version', '0');
 """
 
@@ -49,8 +52,11 @@ def declarations(table: Table) -> Iterator[tuple[str, str]]:
 
 
 def _index(table: Table, name: str, columns: Iterable[str], *, unique: bool = False, where: str = "") -> str:
+    """Return the statement for an index; texts are kept as they compare, so that a unique index judges alike."""
     kind = "UNIQUE INDEX" if unique else "INDEX"
-    listed = ", ".join(quoted(column) for column in columns)
+    names = list(columns)
+    texts = [column for column in names if table.columns[column].is_text]
+    listed = ", ".join(folded(quoted(column)) if column in texts else quoted(column) for column in names)
     return f"CREATE {kind} IF NOT EXISTS {quoted(f'{table.name} {name}')} ON {quoted(table.name)} ({listed}){where}"
 
 
@@ -83,7 +89,17 @@ def _create_table(connection: sqlite3.Connection, table: Table) -> None:
             if name not in known:
                 connection.execute(f"ALTER TABLE {quoted(table.name)} ADD COLUMN {sql}")
     for statement in _indexes(table):
-        connection.execute(statement)
+        _build_index(connection, statement)
+
+
+def _build_index(connection: sqlite3.Connection, statement: str) -> None:
+    """Build an index, again when an older store has another one under its name."""
+    wanted = statement.replace("IF NOT EXISTS ", "")
+    name = wanted.split('"')[1]
+    found = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [name]).fetchone()
+    if found and found[0] != wanted:
+        connection.execute(f"DROP INDEX {quoted(name)}")
+    connection.execute(statement)
 
 
 def create(connection: sqlite3.Connection, catalog: Catalog) -> None:

@@ -1,1 +1,1 @@
-"""Webhooks: service endpoints that are told about changes after they were committed (dataverse-web-api.md 14)."""
+"""Webhooks: service endpoints that are told about changes, and may refuse them (dataverse-web-api.md 14)."""

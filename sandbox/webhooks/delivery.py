@@ -1,4 +1,4 @@
-"""Deliver to webhooks in the background: one retry, failures become failed system jobs (14.2)."""
+"""Deliver to webhooks: in the background with one retry, or at once with failures that refuse the operation (14.2)."""
 
 import logging
 import urllib.error
@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
 
+from sandbox.errors import DataverseError
 from sandbox.metadata.catalog import Catalog
 from sandbox.rows.writing import Writer
 from sandbox.store.database import Store
@@ -17,6 +18,8 @@ from sandbox.webhooks.steps import Step
 
 logger = logging.getLogger(__name__)
 TIMEOUT = 60
+# What a plug-in that refuses answers with (9.2); the service may have a code of its own for webhooks.
+ABORTED = "0x80040265"
 _RETRIED = (502, 503, 504)
 _KEY, _HEADERS, _QUERY = 4, 5, 6
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -43,9 +46,16 @@ class Deliveries:
         for step in steps:
             self._pool.submit(self._deliver, catalog, step, happening)
 
+    def require(self, step: Step, happening: Happening) -> None:
+        """Deliver a change at once. Raises DataverseError (400), which takes the user's operation back (14.2)."""
+        body, shortened = context_of(happening, self._organization(happening.user), step)
+        failure = self._attempt(step, happening, body, shortened, retried=False)
+        if failure:
+            raise DataverseError(400, ABORTED, f"The webhook call failed, so nothing was done: {failure}")
+
     def _deliver(self, catalog: Catalog, step: Step, happening: Happening) -> None:
         try:
-            body, shortened = context_of(happening, self._organization(happening.user), step.mode)
+            body, shortened = context_of(happening, self._organization(happening.user), step)
             failure = self._attempt(step, happening, body, shortened)
             if failure or not step.forgets:
                 self._record(catalog, step, happening, failure)
@@ -59,7 +69,7 @@ class Deliveries:
             found: tuple[str, str, str] = connection.execute(sql, [user]).fetchone()
         return found
 
-    def _attempt(self, step: Step, happening: Happening, body: bytes, shortened: bool) -> str:
+    def _attempt(self, step: Step, happening: Happening, body: bytes, shortened: bool, *, retried: bool = True) -> str:
         """Call the endpoint, twice where that may help, and return what went wrong, or nothing."""
         if urlsplit(step.url).hostname not in _LOOPBACK:
             return "The sandbox calls endpoints on this machine only."
@@ -68,7 +78,7 @@ class Deliveries:
         except (ElementTree.ParseError, ValueError) as error:
             return f"0x80050203: the authvalue of the endpoint is malformed: {error}"
         status, failure = self._call(request)
-        if status in _RETRIED:
+        if retried and status in _RETRIED:
             status, failure = self._call(request)
         return failure
 

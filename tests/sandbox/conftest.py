@@ -1,13 +1,19 @@
 """The sandbox's own tests speak plain HTTP to it, so that no client can hide an error."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 from azure.identity import ClientSecretCredential
+from azure.identity.aio import ClientSecretCredential as AsyncClientSecretCredential
+from PowerPlatform.Dataverse.aio.async_client import AsyncDataverseClient
 from PowerPlatform.Dataverse.client import DataverseClient
 
+from tests.sandbox.asynchronous import Driven
 from tests.sandbox_process import SandboxProcess, SandboxSession
 
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
@@ -20,18 +26,47 @@ def api(sandbox: SandboxProcess) -> SandboxSession:
 
 
 @pytest.fixture
-def sdk(sandbox: SandboxProcess) -> Iterator[DataverseClient]:
-    """The SDK with Microsoft's credential class; both trust the sandbox through REQUESTS_CA_BUNDLE."""
-    details = sandbox.details
-    credential = ClientSecretCredential(
+def sdk(request: pytest.FixtureRequest, sandbox: SandboxProcess) -> Iterator[DataverseClient]:
+    """The SDK with Microsoft's credential class; both trust the sandbox through REQUESTS_CA_BUNDLE.
+
+    A module that is to pass with the asynchronous client too asks for `BOTH_CLIENTS`.
+    """
+    open_client = getattr(request, "param", synchronous)
+    with open_client(sandbox.details) as client:
+        yield client
+
+
+def credential_of(details: dict[str, str], kind: Any) -> Any:
+    """Return a credential of azure-identity for the sandbox's application."""
+    return kind(
         details["tenant"],
         details["client_id"],
         details["client_secret"],
         authority=details["address"],
         disable_instance_discovery=True,
     )
-    with DataverseClient(details["address"], credential) as client:
+
+
+@contextmanager
+def synchronous(details: dict[str, str]) -> Iterator[DataverseClient]:
+    """The SDK's `DataverseClient`."""
+    with DataverseClient(details["address"], credential_of(details, ClientSecretCredential)) as client:
         yield client
+
+
+@contextmanager
+def asynchronous(details: dict[str, str]) -> Iterator[Any]:
+    """The SDK's `AsyncDataverseClient`, driven call by call."""
+    # aiohttp reads the trusted certificates once, when it is imported, and the SDK lets nobody name others.
+    aiohttp.connector._SSL_CONTEXT_VERIFIED.load_verify_locations(details["ca_file"])
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        credential = credential_of(details, AsyncClientSecretCredential)
+        with Driven(credential, loop), Driven(AsyncDataverseClient(details["address"], credential), loop) as client:
+            yield client
+
+
+BOTH_CLIENTS = pytest.mark.parametrize("sdk", [synchronous, asynchronous], indirect=True)
 
 
 def new_guid() -> str:

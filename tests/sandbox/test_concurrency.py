@@ -1,7 +1,13 @@
 """Many clients at once: no update is lost, no version given twice, and a delta misses nothing (15, 8)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import pytest
+
+from sandbox.errors import DataverseError
+from sandbox.metadata.loading import load_catalog
+from sandbox.store.database import Store
 from tests.sandbox.conftest import bulk, create, read
 from tests.sandbox_process import SandboxProcess, SandboxSession
 
@@ -54,3 +60,19 @@ def test_delta_reader_sees_every_row_that_writers_create_meanwhile(
             future.result()
     total = CLIENTS * 10 * 20
     assert len(seen) == len(dict(seen)) == len({version for _, version in seen}) == total
+
+
+def test_a_write_that_waits_for_one_that_waits_for_it_ends_in_a_timeout(tmp_path: Path) -> None:
+    """As a synchronous webhook that writes back (14): its own write ends first, and what called it goes on (9.2)."""
+    store = Store(tmp_path / "store.sqlite3", load_catalog())
+    store.patience = 0.05
+
+    def write_back() -> None:
+        with store.writing():
+            pass
+
+    with ThreadPoolExecutor(1) as endpoint:
+        with store.writing(), pytest.raises(DataverseError) as refused:
+            endpoint.submit(write_back).result(20)
+        assert (refused.value.status, refused.value.code) == (500, "0x80044151")
+        endpoint.submit(write_back).result(20)

@@ -108,7 +108,7 @@ def test_execution_time_and_concurrency() -> None:
     assert "exceeded limit of 1,200,000 milliseconds over time window of 300 seconds." in error.message
     headers = protection.headers("u")
     assert headers["x-ms-ratelimit-burst-remaining-xrm-requests"] == "98"
-    assert headers["x-ms-ratelimit-time-remaining-xrm-requests"] == "0.00"
+    assert headers["x-ms-ratelimit-time-remaining-xrm-requests"] == "0.000"
 
 
 def test_published_limits() -> None:

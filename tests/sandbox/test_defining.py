@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PowerPlatform.Dataverse.client import DataverseClient
 
-from tests.sandbox.conftest import bulk, create, error_of, names, read
+from tests.sandbox.conftest import BOTH_CLIENTS, bulk, create, error_of, names, read
 from tests.sandbox_process import SandboxProcess, SandboxSession
 
 ACCOUNT = "EntityDefinitions(LogicalName='account')"
@@ -26,6 +26,7 @@ def column(name: str, kind: str = "String", **more: Any) -> dict[str, Any]:
     return {"@odata.type": f"Microsoft.Dynamics.CRM.{kind}AttributeMetadata", "SchemaName": name, **more}
 
 
+@BOTH_CLIENTS
 def test_sdk_makes_a_table_and_uses_it(sdk: DataverseClient) -> None:
     made = sdk.tables.create("new_Gadget", {"new_Size": "int", "new_Price": "decimal", "new_Colour": Colour})
     assert made["entity_set_name"] == "new_gadgets"

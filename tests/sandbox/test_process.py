@@ -29,6 +29,8 @@ def test_details_are_printed_and_kept_private(own: SandboxProcess) -> None:
         "tenant",
         "client_id",
         "client_secret",
+        "sync_client_id",
+        "sync_client_secret",
         "ca_file",
         "client_certificate",
     }
@@ -53,7 +55,7 @@ def test_rows_credentials_tokens_keys_and_deltas_survive_a_restart(own: SandboxP
     link = read(api, "accounts?$select=name", "odata.track-changes")["@odata.deltaLink"]
     version = read(api, "accounts")["value"][0]["versionnumber"]
     first = own.details
-    assert own.stop() < 4  # one second on a machine at rest
+    assert own.stop() < 10, "it went by itself"  # a second on a machine at rest
     own.port = int(first["address"].rpartition(":")[2])
     assert own.start().details == first
     assert names(api, "accounts") == ["before"]

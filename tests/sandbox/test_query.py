@@ -204,3 +204,23 @@ def test_apply(people: SandboxSession, apply: str, expected: list[dict[str, obje
 @pytest.mark.parametrize("apply", ["nonsense", "aggregate(fax with x as n)", "groupby((nonsense))", "filter(a)"])
 def test_apply_that_makes_no_sense(api: SandboxSession, apply: str) -> None:
     assert error_of(api("GET", f"contacts?$apply={apply}"))[0] == 400
+
+
+def test_a_lookup_is_expanded_as_an_address(api: SandboxSession) -> None:
+    contact = create(api, "contacts", lastname="Berg")
+    account = create(api, "accounts", name="A", **{"primarycontactid@odata.bind": f"/contacts({contact})"})
+    row = read(api, f"accounts({account})?$select=name&$expand=primarycontactid/$ref")
+    assert row["primarycontactid"] == {"@odata.id": f"contacts({contact})"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "accounts?$expand=contact_customer_accounts/$ref",
+        "accounts?$apply=aggregate(revenue with sum as total)&$orderby=name",
+        "GlobalOptionSetDefinitions?$filter=Name eq 'x'",
+        "systemusers?$expand=systemuserroles_association($expand=businessunitid)",
+    ],
+)
+def test_what_the_service_refuses_too(api: SandboxSession, query: str) -> None:
+    assert error_of(api("GET", query)) == (400, "0x80060888")

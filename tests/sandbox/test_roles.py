@@ -128,7 +128,10 @@ def test_many_to_many_in_queries_and_metadata(api: SandboxSession) -> None:
     query = "systemusers?$select=fullname&$filter=systemuserroles_association/any(r:r/name eq 'System Administrator')"
     assert len(read(api, query)["value"]) == 2
     expanded = read(api, "systemusers?$select=fullname&$expand=systemuserroles_association($select=name)")["value"]
-    assert all(row["systemuserroles_association"][0]["name"] == "System Administrator" for row in expanded)
+    roles = {row["fullname"]: {role["name"] for role in row["systemuserroles_association"]} for row in expanded}
+    assert roles["# crmbridge integration"] == {"System Administrator"}
+    assert roles["Sandbox Administrator"] == {"System Administrator", "System Customizer"}
+    assert roles["# crmbridge synchronization"] == set()
     user = read(api, "WhoAmI")["UserId"]
     assert api("GET", f"systemusers({user})/systemuserroles_association/$count").content.decode() == "\ufeff1"
     links = read(api, f"systemusers({user})/systemuserroles_association/$ref")["value"]
@@ -141,3 +144,16 @@ def test_people_have_roles_in_a_sandbox_with_sales_data(sandbox: SandboxProcess,
     sandbox.reset(empty=False)
     query = "systemusers?$select=fullname&$expand=systemuserroles_association($select=name)&$filter=firstname eq 'Kari'"
     assert read(api, query)["value"][0]["systemuserroles_association"][0]["name"] == "Salesperson"
+
+
+def test_linked_tables_need_the_privilege_too(api: SandboxSession, colleague: Colleague) -> None:
+    own = create(api, "roles", name="Accounts", **{"businessunitid@odata.bind": f"/businessunits({unit(api)})"})
+    ids = {row["name"]: row["privilegeid"] for row in read(api, "privileges?$select=name")["value"]}
+    granted = {"PrivilegeId": ids["prvReadAccount"], "Depth": "Global", "BusinessUnitId": unit(api)}
+    answer = api("POST", f"roles({own})/Microsoft.Dynamics.CRM.AddPrivilegesRole", {"Privileges": [granted]})
+    assert answer.status_code == 204
+    colleague.gets(own)
+    linked = "<link-entity name='contact' from='parentcustomerid' to='accountid'/>"
+    assert colleague("GET", "accounts?fetchXml=<fetch><entity name='account'/></fetch>").status_code == 200
+    text = f"<fetch><entity name='account'>{linked}</entity></fetch>"
+    assert error_of(colleague("GET", f"accounts?fetchXml={text}")) == (403, "0x80040220")

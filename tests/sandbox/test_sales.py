@@ -275,3 +275,25 @@ def test_each_business_unit_has_its_copy_of_a_role(api: SandboxSession) -> None:
     original = read(api, query.replace(unit, root))["value"][0]
     assert copy["_parentrootroleid_value"] == original["roleid"]
     assert copy["_roletemplateid_value"] == original["_roletemplateid_value"]
+
+
+def test_reverting_a_revision_brings_the_product_back(shop: Shop) -> None:
+    address = f"products({shop.product})"
+    revert = f"{address}/Microsoft.Dynamics.CRM.RevertProduct"
+    assert error_of(shop.api("POST", revert, {}))[0] == 400, "nothing is under revision"
+    revise: dict[str, Any] = {"statecode": 3, "statuscode": 3}
+    publish: dict[str, Any] = {"statecode": 0, "statuscode": 1}
+    changes: dict[str, Any] = {"name": "Tandem", "price": 99.5, "description": "two seats", "quantityonhand": 7}
+    before = read(shop.api, address)
+    for body in (revise, changes, revise | {"name": "Tricycle"}):
+        assert shop.api("PATCH", address, body).status_code == 204
+    assert shop.api("POST", revert, {}).status_code == 204
+    after = read(shop.api, address)
+    changed = {name for name, value in after.items() if before[name] != value}
+    assert changed == {"@odata.etag", "versionnumber", "quantityonhand"} | (changed & {"modifiedon"})
+    assert (after["quantityonhand"], after["statecode"]) == (7, 0), "stock is no part of a revision"
+    # What was published meanwhile is what a later revision goes back to.
+    for body in (revise, {"name": "Tandem"}, publish, revise, {"name": "Tricycle", "price": 5}):
+        assert shop.api("PATCH", address, body).status_code == 204
+    assert shop.api("POST", revert, {}).status_code == 204
+    assert (read(shop.api, address)["name"], read(shop.api, address)["price"]) == ("Tandem", before["price"])

@@ -90,6 +90,79 @@ def test_import_brings_columns_tables_relationships_and_roles(api: SandboxSessio
     assert read(api, "crmb_links")["value"] == []
 
 
+def imported(api: SandboxSession, message: str = "ImportSolution", **changes: Any) -> Any:
+    answer = api("POST", message, body(**changes))
+    assert answer.status_code in (200, 204), answer.text
+    return answer
+
+
+def solution_rows(api: SandboxSession) -> list[tuple[str, str]]:
+    rows = read(api, "solutions?$select=uniquename,version&$orderby=uniquename")["value"]
+    return [(row["uniquename"], row["version"]) for row in rows]
+
+
+def solution_id(api: SandboxSession) -> str:
+    return f"solutions({read(api, 'solutions')['value'][0]['solutionid']})"
+
+
+# A second version: another kind of account column, no kind any more, a new column in the own table.
+SECOND = CUSTOMIZATIONS.replace("crmb_Kind", "crmb_Sort").replace("crmb_kind", "crmb_sort")
+
+
+def test_an_import_over_an_older_one_keeps_and_an_upgrade_takes_away(api: SandboxSession) -> None:
+    imported(api)
+    account = create(api, "accounts", crmb_erpno="1", crmb_kind=1)
+    before = read(api, f"roles({ROLE})")["versionnumber"]
+    imported(api, CustomizationFile=package("1.1.0.0", SECOND))
+    assert read(api, f"accounts({account})?$select=crmb_erpno,crmb_kind,crmb_sort")["crmb_kind"] == 1
+    assert read(api, f"roles({ROLE})")["versionnumber"] == before
+    imported(api, "StageAndUpgrade", CustomizationFile=package("1.2.0.0", SECOND))
+    assert solution_rows(api) == [("crmbridge_core", "1.2.0.0")]
+    assert error_of(api("GET", f"accounts({account})?$select=crmb_kind")) == (400, "0x80060888")
+    assert read(api, f"accounts({account})")["crmb_erpno"] == "1"
+
+
+def test_a_holding_solution_waits_until_it_is_promoted(api: SandboxSession) -> None:
+    promotion = {"UniqueName": "crmbridge_core"}
+    imported(api)
+    assert error_of(api("POST", "DeleteAndPromote", promotion)) == (400, "0x8004853B")
+    imported(api, CustomizationFile=package("2.0.0.0", SECOND), HoldingSolution=True)
+    assert solution_rows(api) == [("crmbridge_core", "1.0.0.0"), ("crmbridge_core_Upgrade", "2.0.0.0")]
+    create(api, "accounts", crmb_kind=1, crmb_sort=1)
+    answer = api("POST", "DeleteAndPromote", promotion)
+    assert f"solutions({answer.json()['SolutionId']})" == solution_id(api)
+    assert solution_rows(api) == [("crmbridge_core", "2.0.0.0")]
+    assert error_of(api("POST", "accounts", {"crmb_kind": 1}))[0] == 400
+
+
+def test_uninstalling_takes_back_what_the_solution_brought(api: SandboxSession) -> None:
+    imported(api)
+    create(api, "accounts", name="A", crmb_erpno="1")
+    assert api("DELETE", solution_id(api)).status_code == 204
+    assert error_of(api("GET", "crmb_links"))[0] == 404
+    assert error_of(api("GET", f"roles({ROLE})"))[0] == 404
+    assert "crmb_erpno" not in read(api, "accounts")["value"][0]
+    imported(api)
+    assert read(api, "accounts")["value"][0]["crmb_erpno"] is None
+
+
+def test_uninstalling_is_refused_while_something_depends_on_it(api: SandboxSession) -> None:
+    imported(api)
+    more = {"@odata.type": "Microsoft.Dynamics.CRM.StringAttributeMetadata", "SchemaName": "new_More", "MaxLength": 10}
+    path = "EntityDefinitions(LogicalName='crmb_link')/Attributes"
+    assert api("POST", path, more).status_code == 204
+    refused = api("DELETE", solution_id(api))
+    assert error_of(refused) == (400, "0x8004F01D")
+    assert "crmb_link.new_more" in refused.json()["error"]["message"]
+    assert api("DELETE", f"{path}(LogicalName='new_more')").status_code == 204
+    key = {"SchemaName": "new_ErpKey", "KeyAttributes": ["crmb_erpno"]}
+    assert api("POST", "EntityDefinitions(LogicalName='account')/Keys", key).status_code == 204
+    assert error_of(api("DELETE", solution_id(api))) == (400, "0x8004F01D")
+    path = "EntityDefinitions(LogicalName='account')/Keys(LogicalName='new_erpkey')"
+    assert api("DELETE", path).status_code == 204
+    assert api("DELETE", solution_id(api)).status_code == 204
+
+
 def test_import_in_the_background(api: SandboxSession) -> None:
     staged = api("POST", "StageSolution", {"CustomizationFile": package()}).json()["StageSolutionResults"]
     assert staged["SolutionDetails"]["SolutionUniqueName"] == "crmbridge_core"

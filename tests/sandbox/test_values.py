@@ -163,3 +163,26 @@ def test_currency_rules(api: SandboxSession) -> None:
     assert error_of(api("POST", "transactioncurrencies", twice))[1] == "0x80048CF3"
     assert api("PATCH", f"transactioncurrencies({base})", {"isocurrencycode": "DKK"}).status_code == 204
     assert read(api, f"transactioncurrencies({base})")["isocurrencycode"] == "NOK"
+
+
+def test_an_address_is_read_as_a_whole_with_its_parts(api: SandboxSession) -> None:
+    account = create(api, "accounts", name="A", address1_line1="Storgata 1", address1_postalcode="0155")
+    address = f"accounts({account})"
+    row = read(api, f"{address}?$select=address1_line1")
+    assert row["address1_composite"] == "Storgata 1\n0155"
+    api("PATCH", address, {"address1_city": "Oslo", "address1_composite": "ignored"})
+    assert read(api, f"{address}?$select=address1_composite")["address1_composite"] == "Storgata 1\nOslo\n0155"
+    assert "address1_composite" not in read(api, f"{address}?$select=name")
+    api("PATCH", address, {"address1_city": None, "address1_line1": None, "address1_postalcode": None})
+    assert read(api, address)["address1_composite"] is None
+
+
+def test_errors_carry_their_annotations_when_all_are_asked_for(api: SandboxSession) -> None:
+    body = {"isocurrencycode": "NOK", "currencyname": "K", "currencysymbol": "k", "currencyprecision": 2}
+    refused = api("POST", "transactioncurrencies", {**body, "exchangerate": 1})
+    assert error_of(refused) == (400, "0x80048CF3")
+    assert sorted(refused.json()["error"]) == ["code", "message"]
+    prefer = {"Prefer": 'return=representation, odata.include-annotations="*"'}
+    error = api("POST", "transactioncurrencies", {**body, "exchangerate": 1}, headers=prefer).json()["error"]
+    assert error["@Microsoft.PowerApps.CDS.InnerError.Message"] == error["message"]
+    assert "@Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus" in error

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import bulk, create, read
+from tests.sandbox.conftest import bulk, create, error_of, names, read
 from tests.sandbox_process import SandboxSession
 
 SETTINGS = '<settings><setting name="X-Key" value="k" /></settings>'
@@ -65,7 +65,7 @@ def register(api: SandboxSession, url: str, message: str, **step: Any) -> str:
         "sdkmessagefilterid@odata.bind": f"/sdkmessagefilters({meant})",
     }
     body = {"name": f"hook: {message}", "stage": 40, "mode": 1, "rank": 1, "asyncautodelete": True}
-    return create(api, "sdkmessageprocessingsteps", **body, **bind, **step)
+    return create(api, "sdkmessageprocessingsteps", **{**body, **bind, **step})
 
 
 def test_create_update_and_delete_are_told(api: SandboxSession, receiver: Receiver) -> None:
@@ -153,3 +153,96 @@ def test_the_authvalue_is_never_read(api: SandboxSession) -> None:
     register(api, "http://127.0.0.1:9/", "Create")
     for query in ("serviceendpoints", "serviceendpoints?$select=authvalue"):
         assert "X-Key" not in api("GET", query).text
+
+
+ABORTED = (400, "0x80040265")
+
+
+def image(api: SandboxSession, step: str, kind: int, attributes: str = "", **values: Any) -> Any:
+    body = {"name": "I", "entityalias": f"image{kind}", "imagetype": kind, "attributes": attributes or None}
+    bind = {"sdkmessageprocessingstepid@odata.bind": f"/sdkmessageprocessingsteps({step})"}
+    return api("POST", "sdkmessageprocessingstepimages", body | {"messagepropertyname": "Target"} | values | bind)
+
+
+def shown(context: Any, images: str) -> dict[str, dict[str, Any]]:
+    """Return the columns of each image of a context."""
+    return {i["key"]: {a["key"]: a["value"] for a in i["value"]["Attributes"]} for i in context[images]}
+
+
+@pytest.mark.parametrize("stage", [10, 20, 40])
+def test_a_synchronous_step_can_refuse(api: SandboxSession, receiver: Receiver, stage: int) -> None:
+    kept = create(api, "accounts", name="Kept")
+    for message in ("Create", "Update", "Delete"):
+        register(api, receiver.url, message, stage=stage, mode=0)
+    receiver.statuses = [500, 503, 500, 500, 500, 202, 500]
+    assert error_of(api("POST", "accounts", {"name": "A"})) == ABORTED
+    context = receiver.next()[2]
+    assert (context["Stage"], context["Mode"], context["IsInTransaction"]) == (stage, 0, True)
+    assert error_of(api("POST", "accounts", {"name": "A"})) == ABORTED, "not tried again"
+    assert error_of(api("PATCH", f"accounts({kept})", {"name": "B"})) == ABORTED
+    assert error_of(api("DELETE", f"accounts({kept})")) == ABORTED
+    upsert = [{"accountid": kept, "name": "C"}]
+    assert error_of(bulk(api, "accounts", "UpsertMultiple", upsert)) == ABORTED
+    assert error_of(bulk(api, "accounts", "CreateMultiple", [{"name": "A"}, {"name": "B"}])) == ABORTED
+    assert names(api, "accounts") == ["Kept"]
+    assert read(api, "asyncoperations")["value"] == [], "the user was told, so no job is kept"
+    assert api("PATCH", f"accounts({kept})", {"name": "D"}).status_code == 204
+    assert receiver.calls.qsize() == 7
+
+
+def test_images_of_the_row(api: SandboxSession, receiver: Receiver) -> None:
+    account = create(api, "accounts", name="Old", fax="1", revenue=10)
+    late = register(api, receiver.url, "Update")
+    assert image(api, late, 0, "name,revenue,ownerid").status_code == 204
+    assert image(api, late, 1).status_code == 204
+    early = register(api, receiver.url, "Update", stage=20, mode=0)
+    assert image(api, early, 2).status_code == 400, "the row has not become anything yet"
+    assert image(api, early, 0, "fax").status_code == 204
+    gone = register(api, receiver.url, "Delete")
+    assert image(api, gone, 1).status_code == 400
+    assert image(api, gone, 0, "name").status_code == 204
+    made = register(api, receiver.url, "Create")
+    assert image(api, made, 0, messagepropertyname="Id").status_code == 400
+    assert image(api, made, 1).status_code == 400, "of Create the property is Id"
+    assert image(api, made, 1, "name", messagepropertyname="Id").status_code == 204
+    api("PATCH", f"accounts({account})", {"name": "New"})
+    before, after = receiver.next()[2], receiver.next()[2]
+    assert (before["Stage"], after["Stage"]) == (20, 40)
+    assert shown(before, "PreEntityImages") == {"image0": {"accountid": account, "fax": "1"}}
+    assert before["PostEntityImages"] == []
+    pre, post = shown(after, "PreEntityImages")["image0"], shown(after, "PostEntityImages")["image1"]
+    assert sorted(pre) == ["accountid", "name", "ownerid", "revenue"]
+    assert (pre["name"], pre["revenue"]["Value"], pre["ownerid"]["LogicalName"]) == ("Old", 10, "systemuser")
+    assert (post["name"], post["fax"], "telephone1" in post) == ("New", "1", False)
+    api("DELETE", f"accounts({account})")
+    assert shown(receiver.next()[2], "PreEntityImages") == {"image0": {"accountid": account, "name": "New"}}
+    other = create(api, "accounts", name="Made", fax="2")
+    assert shown(receiver.next()[2], "PostEntityImages") == {"image1": {"accountid": other, "name": "Made"}}
+    assert api("DELETE", f"sdkmessageprocessingsteps({late})").status_code == 204
+    assert len(read(api, "sdkmessageprocessingstepimages")["value"]) == 3, "images go with their step"
+
+
+def test_steps_that_could_never_run_are_refused(api: SandboxSession) -> None:
+    with pytest.raises(AssertionError, match="asynchronously"):
+        register(api, "http://127.0.0.1:9/", "Create", stage=20)
+    with pytest.raises(AssertionError, match="before"):
+        register(api, "http://127.0.0.1:9/", "Create", stage=30, mode=0)
+    step = register(api, "http://127.0.0.1:9/", "Create")
+    assert api("PATCH", f"sdkmessageprocessingsteps({step})", {"stage": 10}).status_code == 400
+    assert api("PATCH", f"sdkmessageprocessingsteps({step})", {"stage": 10, "mode": 0}).status_code == 204
+    assert error_of(api("POST", "accounts", {"name": "A"})) == ABORTED, "nobody answers at this address"
+
+
+def test_what_runs_with_the_operation_can_be_bypassed(api: SandboxSession) -> None:
+    register(api, "http://127.0.0.1:9/", "Create", mode=0)
+    header = {"MSCRM.BypassCustomPluginExecution": "true"}
+    assert error_of(api("POST", "accounts", {"name": "A"})) == ABORTED
+    assert api("POST", "accounts", {"name": "A"}, headers=header).status_code == 204
+    unit = read(api, "businessunits")["value"][0]["businessunitid"]
+    bind = {"businessunitid@odata.bind": f"/businessunits({unit})", "internalemailaddress": "a@x.example"}
+    user = create(api, "systemusers", firstname="A", lastname="B", **bind)
+    sales = read(api, "roles?$filter=name eq 'Salesperson'")["value"][0]["roleid"]
+    body = {"@odata.id": f"{api.root}roles({sales})"}
+    assert api("POST", f"systemusers({user})/systemuserroles_association/$ref", body).status_code == 204
+    refused = api("POST", "accounts", {"name": "B"}, headers={**header, "MSCRMCallerID": user})
+    assert error_of(refused) == (403, "0x80040220"), "which takes prvBypassCustomPlugins"
