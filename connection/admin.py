@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -19,7 +21,7 @@ from django.views.decorators.http import require_POST
 
 from connection.check import check_connection, disable, enable
 from connection.forms import ConnectionForm
-from connection.models import CRMConnection, RequestBudget, TableMetadata
+from connection.models import CRMConnection, RequestBudget, SolutionImport, TableMetadata
 
 # Django's admin classes take type arguments only in their stubs.
 if TYPE_CHECKING:
@@ -43,16 +45,26 @@ class CRMConnectionAdmin(ModelAdmin):
         "organization_name",
         "version",
         "base_currency_code",
+        "solution_version",
+        "sync_user_name",
     )
-    readonly_fields = found_out
+    options = ("is_item_availability_on", "odata_user", "is_sales_order_integration_on", "sales_order_user")
+    readonly_fields = (*found_out, *options)
     fieldsets = (
         (None, {"fields": ("name", "address", "authority", "tenant_id", "client_id", "new_secret", "new_certificate")}),
         (gettext_lazy("State"), {"fields": found_out}),
+        (gettext_lazy("Options"), {"fields": options}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A company has one connection."""
         return super().has_add_permission(request) and CRMConnection.current() is None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CRMConnection]:
+        """Locked while a form is saved, which writes every column: what others switch meanwhile is not put back."""
+        rows: QuerySet[CRMConnection] = super().get_queryset(request)
+        is_saving = request.method == "POST" and transaction.get_connection().in_atomic_block
+        return rows.select_for_update() if is_saving else rows
 
     def get_urls(self) -> list[URLPattern]:
         """Django's pages and the three buttons."""
@@ -108,6 +120,34 @@ class CRMConnectionAdmin(ModelAdmin):
             "report": report,
         }
         return TemplateResponse(request, "connection/admin_test_connection.html", context)
+
+
+@admin.register(SolutionImport)
+class SolutionImportAdmin(ModelAdmin):
+    """Who imported the solution when, and how it ended; a record of what happened, so there is nothing to edit."""
+
+    list_display = ("started_at", "version", "state", "progress", "started_by", "ended_at", "reason")
+    list_filter = ("state",)
+    fields = (
+        "connection",
+        "version",
+        "state",
+        "reason",
+        "progress",
+        "started_by",
+        "started_at",
+        "heartbeat_at",
+        "ended_at",
+        "import_job_id",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """An import is started by an administrator's sign-in."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What happened stays as it was."""
+        return False
 
 
 @admin.register(TableMetadata)

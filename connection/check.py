@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from connection.clients import client_for
 from connection.dataverse.address import crm_address
-from connection.errors import CRMBridgeError, Text
+from connection.errors import CRMBridgeError, FixSetup, Text
 from connection.signals import connection_enabled
 from connection.texts import in_every_language
 
@@ -31,6 +32,16 @@ _FOUND_OUT = (
     "base_currency_id",
     "base_currency_code",
 )
+
+# What the test has proven, where it passes.
+_TESTED = ("address", "authority", "tenant_id", "client_id", "client_secret", "certificate")
+
+
+class SettingsChanged(FixSetup):
+    """Somebody changed the settings while they were tested, so that the test says nothing about the new ones."""
+
+    text = gettext_lazy("The settings were changed by somebody else during the test.")
+    fix = gettext_lazy("Look at the settings, then enable the connection again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,11 @@ class ConnectionReport:
         return all(step.ok for step in self.steps)
 
     @property
+    def signs_in(self) -> bool:
+        """Whether the sign-in works, whatever the user may do in the CRM then."""
+        return self.ok or len(self.steps) > _STEPS_TO_SIGN_IN
+
+    @property
     def error(self) -> CRMBridgeError | None:
         """What ended the test, if anything did."""
         return self.steps[-1].error
@@ -79,12 +95,20 @@ def check_connection(connection: "CRMConnection") -> ConnectionReport:
 
 
 def enable(connection: "CRMConnection") -> ConnectionReport:
-    """Test `connection` and, where the test passes, switch it on and tell the other rooms."""
+    """Test `connection` and, where the test passes, switch it on and tell the other rooms.
+
+    What is switched on is what was tested; of two who enable it at once, one tells the other rooms.
+    """
     report = check_connection(connection)
-    if report.ok:
-        connection.is_enabled, connection.disable_reasons = True, {}
-        connection.save(update_fields=["is_enabled", "disable_reasons"])
+    if not report.ok:
+        return report
+    rows = type(connection).objects.filter(pk=connection.pk, **{name: getattr(connection, name) for name in _TESTED})
+    values = {"is_enabled": True, "disable_reasons": {}, "installation": settings.INSTALLATION}
+    if rows.filter(is_enabled=False).update(**values):
         transaction.on_commit(lambda: connection_enabled.send(type(connection), connection=connection))
+    elif not rows.exists():
+        return ConnectionReport((*report.steps, Step(gettext_lazy("The settings are those tested"), SettingsChanged())))
+    connection.refresh_from_db(fields=["is_enabled", "disable_reasons", "installation"])
     return report
 
 
@@ -131,3 +155,4 @@ _STEPS: tuple[tuple[Text, Callable[["CRMConnection"], object]], ...] = (
     (gettext_lazy("The server is Dynamics CRM"), _identify),
     (gettext_lazy("The tables can be read"), _read_tables),
 )
+_STEPS_TO_SIGN_IN = 3

@@ -93,13 +93,25 @@ class ConnectionForm(ConnectionModelForm):
             self.instance.set_secret(text)
         if pem := self.cleaned_data["new_certificate"]:
             self.instance.set_certificate(pem)
-        if self.instance.is_enabled and "address" in self.changed_data:
+        self._forget_what_was_of_others()
+        if self.instance.is_enabled and self.is_new("address"):
             # Couplings belong to an environment: nothing may flow to another one before somebody has looked at it.
             self.instance.is_enabled = False
             reason = gettext_lazy("The address was changed. Test and enable the connection again.")
             self.instance.disable_reasons = in_every_language(reason)
         return super().save(commit)
 
+    def is_new(self, name: str) -> bool:
+        """Whether what will be stored differs from what is stored, however it was typed."""
+        return bool(self.cleaned_data[name] != self.initial.get(name, ""))
+
+    def _forget_what_was_of_others(self) -> None:
+        """Another environment has a solution of its own, and another application is another user (S34)."""
+        if self.is_new("address"):
+            self.instance.solution_version = ""
+        if self.is_new("address") or self.is_new("client_id"):
+            self.instance.sync_user_name, self.instance.user_id = "", None
+
 
 def _day(moment: datetime) -> str:
-    return date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
+    return date_format(localtime(moment), _("Y-m-d H:i"))

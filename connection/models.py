@@ -1,5 +1,9 @@
 """The connection to the CRM and what we remember about its tables."""
 
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.utils import timezone
@@ -12,6 +16,7 @@ from connection.dataverse.drift import Drift
 from connection.dataverse.metadata import TableDefinition
 from connection.errors import FixSetup
 from connection.fields import EncryptedTextField, Secret
+from connection.installation import is_copy, refuse_copy
 from connection.texts import Texts, in_language
 
 
@@ -27,7 +32,10 @@ class CRMConnection(models.Model):
 
     It signs in with `client_secret` or with `certificate` (private key and certificate, PEM), whichever was set last;
     both are encrypted at rest and shown nowhere. `authority` is empty where Microsoft's login server for the
-    cloud of `address` is meant.
+    cloud of `address` is meant. `solution_version` is the installed one as it was last seen; `sync_user_name` names the
+    one account that everything runs through (S34), by login or application ID; `sales_order_user` does so for the sales
+    order integration (S39). `installation` is the fingerprint of the installation that enabled the connection: another
+    one holds a copy of the database, and calls nobody.
     """
 
     name = models.CharField(_("name"), max_length=100, default="Dynamics CRM")
@@ -56,6 +64,21 @@ class CRMConnection(models.Model):
     base_currency_id = models.UUIDField(_("base currency ID"), null=True, editable=False)
     base_currency_code = models.CharField(_("base currency"), max_length=5, blank=True, editable=False)
 
+    solution_version = models.CharField(_("version of the solution"), max_length=50, blank=True, editable=False)
+    sync_user_name = models.CharField(_("synchronization user"), max_length=250, blank=True, editable=False)
+    is_item_availability_on = models.BooleanField(_("item availability"), default=False)
+    odata_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("OData web service user"),
+    )
+    is_sales_order_integration_on = models.BooleanField(_("sales order integration"), default=False)
+    sales_order_user = models.CharField(_("user of the sales order integration"), max_length=250, blank=True)
+    installation = models.CharField(_("installation"), max_length=64, blank=True, editable=False)
+
     class Meta:
         verbose_name = _("CRM connection")
         verbose_name_plural = _("CRM connection")
@@ -75,6 +98,11 @@ class CRMConnection(models.Model):
         """What the last test found, in the reader's language."""
         return in_language(self.last_test_results)
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether another installation enabled the connection, so that this one is in safe mode."""
+        return is_copy(self)
+
     @classmethod
     def current(cls) -> "CRMConnection | None":
         """The company's connection, where one has been set up."""
@@ -82,10 +110,14 @@ class CRMConnection(models.Model):
 
     @classmethod
     def enabled(cls) -> "CRMConnection":
-        """The company's connection. Raises NotConnected where there is none or it is switched off."""
+        """The company's connection.
+
+        Raises NotConnected where there is none or it is switched off, CopiedDatabase where this database is a copy.
+        """
         connection = cls.current()
         if connection is None or not connection.is_enabled:
             raise NotConnected(technical=connection.disable_reason if connection else "")
+        refuse_copy(connection)
         return connection
 
     def set_secret(self, text: str) -> None:
@@ -106,6 +138,64 @@ class CRMConnection(models.Model):
     def client(self) -> DataverseClient:
         """The client for these settings, shared by the process. Raises AddressRefused and UnreadableSecret."""
         return client_for(self)
+
+
+class SolutionImport(models.Model):
+    """One import of the solution under an administrator's sign-in (S27), of which nothing is kept but its course.
+
+    At most one runs for a connection, which the database itself makes sure of. `import_job_id` is chosen before the
+    call, so that the CRM can be asked how it ended even where the server was killed meanwhile; `reasons` say why it
+    failed.
+    """
+
+    class State(models.TextChoices):
+        """Where an import stands; whether an interrupted one came to its end is not known yet."""
+
+        RUNNING = "running", _("Running")
+        SUCCEEDED = "succeeded", _("Succeeded")
+        FAILED = "failed", _("Failed")
+        INTERRUPTED = "interrupted", _("Interrupted")
+
+    # The heartbeat comes every few seconds.
+    SILENT_AFTER = timedelta(minutes=1)
+
+    connection = models.ForeignKey(
+        CRMConnection, on_delete=models.CASCADE, related_name="imports", verbose_name=_("connection")
+    )
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("started by")
+    )
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    heartbeat_at = models.DateTimeField(_("last sign of life"), default=timezone.now)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    state = models.CharField(_("state"), max_length=20, choices=State, default=State.RUNNING)
+    progress = models.PositiveSmallIntegerField(_("progress in percent"), default=0)
+    version = models.CharField(_("version of the solution"), max_length=50)
+    import_job_id = models.UUIDField(_("import job ID"), default=uuid.uuid4, unique=True)
+    reasons = Texts(_("reason of the failure"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("solution import")
+        verbose_name_plural = _("solution imports")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection"], condition=models.Q(state="running"), name="one_running_import_a_connection"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} ({self.get_state_display()})"
+
+    @property
+    @admin.display(description=_("reason of the failure"))
+    def reason(self) -> str:
+        """Why the import failed or what is not known of it, in the reader's language."""
+        return in_language(self.reasons)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it should run and gives no sign of life: its server was stopped."""
+        return self.state == self.State.RUNNING and timezone.now() - self.heartbeat_at > self.SILENT_AFTER
 
 
 class TableMetadata(models.Model):

@@ -69,6 +69,10 @@ class PersonToken:
         self.forget()
         raise SignInEnded
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """Refuse to be copied anywhere: pickles end up in queues and caches."""
+        raise TypeError("a person's token does not leave its process")
+
     def forget(self) -> None:
         """Drop the token."""
         token, self._token = self._token, ""

@@ -13,12 +13,15 @@ from connection.dataverse.errors import AddressRefused
 _CRM_HOST = re.compile(
     r"([a-z0-9-]+\.){1,3}crm\d*\.(dynamics\.com|dynamics\.cn|microsoftdynamics\.us)|[a-z0-9-]+(\.api)?\.crm\.appsplatform\.us"
 )
+_AMBIGUOUS = re.compile(r"[\\\s\x00-\x20\x7f]|^[^/?#]*//[^/?#]*@")
 _LOGIN_HOSTS = {
     "microsoftdynamics.us": "login.microsoftonline.us",
     "appsplatform.us": "login.microsoftonline.us",
     "dynamics.cn": "login.chinacloudapi.cn",
     "dynamics.com": "login.microsoftonline.com",
 }
+# The login server of China names a token endpoint on its second host.
+_MICROSOFT_LOGINS = {*_LOGIN_HOSTS.values(), "login.partner.microsoftonline.cn"}
 
 
 def crm_address(typed: str) -> str:
@@ -47,16 +50,25 @@ def login_address(address: str, authority: str = "") -> str:
 
 def is_microsoft_login(address: str) -> bool:
     """Whether `address` is on one of Microsoft's own login hosts."""
-    return urlsplit(address).hostname in _LOGIN_HOSTS.values()
+    parts = urlsplit(address)
+    return not _is_ambiguous(address) and parts.scheme == "https" and parts.hostname in _MICROSOFT_LOGINS
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether both addresses are the same scheme, host and port: only then may a token go to the other."""
+    """Whether both addresses are the same scheme, host and port: only then may a token go to the other.
+
+    An address that parsers read differently (`https://here\\@there`), or that carries a user name, is nobody's.
+    """
+    if _is_ambiguous(one) or _is_ambiguous(other):
+        return False
     try:
-        first, second = _origin(one), _origin(other)
+        return _origin(one) == _origin(other)
     except ValueError:
         return False
-    return first == second
+
+
+def _is_ambiguous(address: str) -> bool:
+    return _AMBIGUOUS.search(address) is not None
 
 
 def _origin(address: str) -> tuple[str, str | None, int]:
@@ -71,8 +83,7 @@ def is_extra(parts: SplitResult) -> bool:
 
 
 def _https(typed: str) -> SplitResult:
-    typed = typed.strip()
-    parts = urlsplit(typed if "://" in typed else f"https://{typed}")
+    parts = _split(typed.strip())
     if parts.scheme == "http":
         raise AddressRefused(
             _("The address begins with http://, which anyone on the way can read."),
@@ -84,11 +95,12 @@ def _https(typed: str) -> SplitResult:
         raise AddressRefused(
             _("The address contains a user name or password."), fix=_("Remove everything before and including the @.")
         )
-    return _with_valid_port(parts)
+    return parts
 
 
-def _with_valid_port(parts: SplitResult) -> SplitResult:
+def _split(typed: str) -> SplitResult:
     try:
+        parts = urlsplit(typed if "://" in typed else f"https://{typed}")
         _port(parts)
     except ValueError:
         raise AddressRefused(_("This is not a web address.")) from None

@@ -1,20 +1,25 @@
 """Signs the application in (dataverse-web-api.md 2): secret or certificate through msal, one app a process."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
 import requests
 from django.utils.translation import gettext_lazy as _
+from urllib3.exceptions import HTTPError
 
-from connection.dataverse.address import is_microsoft_login, login_address
+from connection.dataverse.address import is_microsoft_login, login_address, same_origin
 from connection.dataverse.certificate import Certificate
 from connection.dataverse.diagnosis import from_exception
 from connection.dataverse.errors import LoginUnavailable, SignInRefused
 from connection.dataverse.session import GuardedSession
 from connection.errors import CRMBridgeError, RetryLater, Text
 from connection.masking import register_secret
+
+# A person's answer comes as a GET: with a POST from another site, browsers send no session cookie along.
+warnings.filterwarnings("ignore", "response_mode='form_post' is recommended", UserWarning)
 
 _NO_TENANT: tuple[Text, Text] = (
     _("The sign-in was refused: the login server does not know the tenant."),
@@ -81,7 +86,6 @@ class SignIn:
 
         Raises as `token` does.
         """
-        # The answer comes as a GET: with a POST from another site, browsers send no session cookie along.
         scopes = [f"{self._address}/user_impersonation"]
         return self._asked(
             lambda: self._app_for_people().initiate_auth_code_flow(
@@ -112,7 +116,7 @@ class SignIn:
         """What msal answers, its failures as ours."""
         try:
             return ask()
-        except requests.RequestException as failure:
+        except (requests.RequestException, HTTPError) as failure:
             raise _unavailable(from_exception(failure, repeatable=True)) from None
         except (ValueError, KeyError, RuntimeError) as failure:
             # msal's ways to say that a login server does not know the tenant, or is none.
@@ -135,10 +139,14 @@ class SignIn:
             self._client_id,
             authority=self._login if self._login.endswith(f"/{self._tenant}") else f"{self._login}/{self._tenant}",
             client_credential=self._credential(),
-            http_client=GuardedSession(timeout=(10.0, 30.0)),
+            # The token endpoint receives the secret, and it is the login server's own document that names it.
+            http_client=GuardedSession(timeout=(10.0, 30.0), admits=self._is_of_login),
             instance_discovery=None if is_microsoft_login(self._login) else False,
             **options,
         )
+
+    def _is_of_login(self, address: str) -> bool:
+        return is_microsoft_login(address) or same_origin(address, self._login)
 
     def _credential(self) -> str | dict[str, str]:
         if self._certificate is None:

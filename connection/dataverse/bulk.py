@@ -28,14 +28,14 @@ from connection.dataverse.writing import (
     in_chunks,
     update_part,
     upsert_part,
-    write_parts,
+    write_rows,
 )
 from connection.errors import CRMBridgeError, FixRecord
 
 NewRow = Mapping[str, Any]
 
-# Not even percent-encoded (dataverse-web-api.md 3.4).
-_NOT_IN_ADDRESSES = re.compile(r"[/<>*%&:\\?+]")
+# Not even percent-encoded (dataverse-web-api.md 3.4); halves of characters have no such form.
+_NOT_IN_ADDRESSES = re.compile(r"[/<>*%&:\\?+\ud800-\udfff]")
 # Below this many rows, one batch with an answer a row costs less than further halves.
 _FEW = 32
 
@@ -63,7 +63,7 @@ class _Bulk:
 
     def singly(self, http: Http, rows: Sequence[Any]) -> list[Outcome]:
         """The outcomes of `rows`, each a request of its own in a batch."""
-        return write_parts(http, [self.part(row) for row in rows])
+        return write_rows(http, rows, self.part)
 
     def _narrowed(self, http: Http, rows: Sequence[Any], refusal: CRMBridgeError) -> list[Outcome]:
         """The outcomes of `rows`, which were refused together with `refusal`."""
@@ -163,6 +163,6 @@ def delete_many(
     return spread(
         http,
         rows,
-        lambda hand, chunk: write_parts(hand, [delete_part(definition, id, etag) for id, etag in chunk]),
+        lambda hand, chunk: write_rows(hand, chunk, lambda row: delete_part(definition, *row)),
         size,
     )

@@ -4,6 +4,8 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,9 @@ from django.utils.translation import gettext_lazy as _
 
 from connection.dataverse import bulk, reading
 from connection.dataverse import changes as change_tracking
+from connection.dataverse.administration import Administration
+from connection.dataverse.answer import Answer
+from connection.dataverse.batch import Part
 from connection.dataverse.changes import ChangePage
 from connection.dataverse.errors import MappingFault, NotDataverse
 from connection.dataverse.http import Http
@@ -19,7 +24,7 @@ from connection.dataverse.metadata import TableDefinition, read_definition
 from connection.dataverse.query import query
 from connection.dataverse.reading import MOST_ROWS_A_PAGE, Row
 from connection.dataverse.remembering import DefinitionStore, MemoryStore
-from connection.dataverse.sizing import BatchSize
+from connection.dataverse.sizing import READING, BatchSize
 from connection.dataverse.writing import Outcome, RowUpdate
 
 
@@ -78,6 +83,15 @@ class DataverseClient:
         with _dataverse_only():
             return WhoAmI(UUID(answer["UserId"]), UUID(answer["BusinessUnitId"]), UUID(answer["OrganizationId"]))
 
+    def moment(self) -> datetime | None:
+        """What time it is in the CRM, to the second; None where it does not say."""
+        stamp = self._http.get("WhoAmI").headers.get("Date")
+        return parsedate_to_datetime(stamp) if stamp else None
+
+    def answers(self, urls: Sequence[str]) -> list[Answer]:
+        """Answers to GETs of up to 1 000 `urls` in one request, in order; a refused one is left to the caller."""
+        return self._http.read_batch([Part("GET", url) for url in urls])
+
     def version(self) -> str:
         """The version of Dataverse, for example `9.2.24013.165`."""
         return str(self._http.get("RetrieveVersion()").json().get("Version", ""))
@@ -95,6 +109,11 @@ class DataverseClient:
                 UUID(row["_basecurrencyid_value"]),
                 currency.json()["isocurrencycode"],
             )
+
+    @property
+    def administration(self) -> Administration:
+        """What an administrator does: solutions, users, roles."""
+        return Administration(self._http)
 
     def definition(self, table: str) -> TableDefinition:
         """What `table` is like, from the cache where it is there. Raises MappingFault where there is no such table."""
@@ -115,10 +134,20 @@ class DataverseClient:
         orderby: str | None = None,
         page_size: int = MOST_ROWS_A_PAGE,
     ) -> Iterator[list[Row]]:
-        """All rows that meet the OData `filter`, page by page; end `orderby` with a unique column to be stable."""
+        """All rows that meet the OData `filter`, page by page; end `orderby` with a unique column to be stable.
+
+        Pages have at most `page_size` rows, and fewer where the CRM is slow or the rows are large.
+        """
         with self._mapped(table) as definition:
+            size = self._page_size(table, select)
             yield from reading.pages(
-                self._http, definition, select=select, condition=filter, orderby=orderby, page_size=page_size
+                self._http,
+                definition,
+                select=select,
+                size=size,
+                condition=filter,
+                orderby=orderby,
+                page_size=page_size,
             )
 
     def rows_by_id(self, table: str, ids: Sequence[UUID], *, select: Sequence[str]) -> dict[UUID, Row]:
@@ -132,15 +161,21 @@ class DataverseClient:
     ) -> list[Row]:
         """The rows whose `column` is one of `values` and that meet `filter`: one request for a thousand values (I9)."""
         with self._mapped(table) as definition:
-            return list(reading.rows_where_in(self._http, definition, column, values, select=select, condition=filter))
+            size = self._page_size(table, select)
+            return list(
+                reading.rows_where_in(
+                    self._http, definition, column, values, select=select, size=size, condition=filter
+                )
+            )
 
     def changes(
         self, table: str, *, select: Sequence[str], delta_link: str | None = None, page_size: int = MOST_ROWS_A_PAGE
     ) -> Iterator[ChangePage]:
         """What has changed since `delta_link` (all rows without one); see `ChangePage`. Raises DeltaExpired."""
         with self._mapped(table) as definition:
+            size = self._page_size(table, select)
             yield from change_tracking.changes(
-                self._http, definition, select=select, delta_link=delta_link, page_size=page_size
+                self._http, definition, select=select, size=size, delta_link=delta_link, page_size=page_size
             )
 
     def create_many(self, table: str, rows: Sequence[Mapping[str, Any]]) -> list[Outcome]:
@@ -172,7 +207,7 @@ class DataverseClient:
     def count(self, table: str, filter: str | None = None) -> int:
         """How many rows meet the OData `filter`."""
         with self._mapped(table) as definition:
-            return reading.count(self._http, definition, filter)
+            return reading.count(self._http, definition, self._page_size(table, ["count"]), filter)
 
     def row_address(self, table: str, id: UUID) -> str:
         """The address at which a person opens the row."""
@@ -209,6 +244,10 @@ class DataverseClient:
     def _size(self, table: str, sort: str) -> BatchSize:
         """How many rows go into a call; tables differ in what their rows cost."""
         return self._sizes.setdefault((table, sort), BatchSize())
+
+    def _page_size(self, table: str, select: Sequence[str]) -> BatchSize:
+        """How many rows go into a page; rows cost as much as their columns."""
+        return self._sizes.setdefault((table, ",".join(select)), BatchSize(READING))
 
     def _heeded(self, table: str, outcomes: list[Outcome]) -> list[Outcome]:
         if any(isinstance(outcome.error, MappingFault) for outcome in outcomes):

@@ -14,7 +14,7 @@ import requests
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError
 
 from connection.dataverse import errors
 from connection.errors import CRMBridgeError, RetryLater, Text
@@ -56,15 +56,15 @@ CODES: Mapping[str, type[CRMBridgeError]] = {
     "0x8006088d": errors.MappingFault,
     "0x80040220": errors.PrivilegeMissing,
     "0x80048405": errors.PrivilegeMissing,
-    "0x80042f09": errors.NotAMember,
-    "0x80040225": errors.NotAMember,
+    "0x80042f09": errors.NoRoles,
+    "0x80040225": errors.UserDisabled,
     "0x80072560": errors.NotAMember,
     "0x80072322": errors.Throttled,
     "0x80072321": errors.Throttled,
     "0x80072326": errors.Throttled,
     "0x8005f103": errors.Throttled,
     "0x8004a001": errors.ServiceUnavailable,
-    "0x80071151": errors.ServiceUnavailable,
+    "0x80071151": errors.SolutionBusy,
     "0x80044151": errors.ServerFault,
     "0x80040216": errors.ServerFault,
     "0x80040224": errors.ServerFault,
@@ -78,6 +78,7 @@ STATUSES: Mapping[int, type[CRMBridgeError]] = {
     403: errors.PrivilegeMissing,
     404: errors.RowMissing,
     405: errors.RowRefused,
+    408: errors.ServiceUnavailable,
     409: errors.RowRefused,
     412: errors.VersionMismatch,
     413: errors.PayloadTooLarge,
@@ -123,6 +124,15 @@ def complaint_in(content: bytes) -> Complaint | None:
         return Complaint(str(error["code"]).lower(), str(error["message"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def is_refusal(status: int, content: bytes) -> bool:
+    """Whether an answer with a status of 400 or above says that the request was not carried out.
+
+    Above 499, and for a time-out, only the CRM's own code says so: gateways have errors in JSON too.
+    """
+    complaint = complaint_in(content)
+    return (status < 500 and status != 408) or (complaint is not None and complaint.code.startswith("0x8"))
 
 
 def from_answer(status: int, headers: Mapping[str, str], content: bytes) -> CRMBridgeError:
@@ -175,8 +185,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def from_exception(failure: requests.RequestException, *, repeatable: bool) -> CRMBridgeError:
-    """The error that a failed exchange stands for.
+def from_exception(failure: requests.RequestException | HTTPError, *, repeatable: bool) -> CRMBridgeError:
+    """The error that a failed exchange stands for. What fails after the connection is there may have been carried out.
 
     `repeatable` tells whether the request was a read: a lost answer to a write is an `OutcomeUnknown` (I1).
     """
@@ -188,9 +198,11 @@ def from_exception(failure: requests.RequestException, *, repeatable: bool) -> C
     if any(isinstance(cause, NameResolutionError) for cause in causes):
         return errors.Unreachable(_("The server name is unknown: the address may be misspelt."), technical=technical)
     if isinstance(failure, requests.ConnectTimeout) or any(isinstance(cause, NewConnectionError) for cause in causes):
+        if any(isinstance(cause, ssl.SSLError) for cause in causes):
+            return errors.Unreachable(_("The server at this address does not speak https."), technical=technical)
         return errors.Unreachable(_("No server answers at the address of Dynamics CRM."), technical=technical)
-    if isinstance(failure, requests.exceptions.SSLError):
-        return errors.Unreachable(_("The server at this address does not speak https."), technical=technical)
+    if repeatable and any(isinstance(cause, ReadTimeoutError) for cause in causes):
+        return errors.TimedOut(technical=technical)
     if repeatable:
         return errors.ServiceUnavailable(_("Dynamics CRM did not answer in time."), technical=technical)
     return errors.OutcomeUnknown(technical=technical)

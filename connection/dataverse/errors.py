@@ -1,9 +1,11 @@
 """What can go wrong between us and the CRM, ordered as in `connection/errors.py`.
 
-    RetryLater   Throttled · ServiceUnavailable · ServerFault · Unreachable · LoginUnavailable · OutcomeUnknown
+    RetryLater   Throttled · ServiceUnavailable · TimedOut · ServerFault · Unreachable · LoginUnavailable ·
+                 OutcomeUnknown
     FixRecord    RowRefused · VersionMismatch · RowMissing · DuplicateKey · PayloadTooLarge
-    FixSetup     AddressRefused · CertificateRefused · SignInRefused · NotAMember · PrivilegeMissing · NotDataverse ·
-                 MappingFault · ChangeTrackingOff · DeltaExpired (the engine heals this one by reading everything again)
+    FixSetup     AddressRefused · CertificateRefused · SignInRefused · NotAMember · UserDisabled · PrivilegeMissing ·
+                 NotDataverse · AnswerTooLong · MappingFault · ChangeTrackingOff · DeltaExpired (the
+                 engine heals this one by reading everything again)
 
 Which answer of the CRM becomes which of these is decided in `diagnosis.py`.
 """
@@ -23,6 +25,12 @@ class ServiceUnavailable(RetryLater):
     """The CRM is down or busy; the request was not carried out."""
 
     text = _("Dynamics CRM is not available right now.")
+
+
+class TimedOut(ServiceUnavailable):
+    """The CRM took too long over a read; less at a time may be quicker."""
+
+    text = _("Dynamics CRM did not answer in time.")
 
 
 class ServerFault(RetryLater):
@@ -80,6 +88,20 @@ class NotAMember(FixSetup):
     fix = _("Ask a Dynamics CRM administrator to add the application as an application user with a security role.")
 
 
+class UserDisabled(NotAMember):
+    """The sign-in works, and the user of the application is switched off."""
+
+    text = _("The sign-in works, but the integration user is disabled in Dynamics CRM, or has no business unit.")
+    fix = _("Ask a Dynamics CRM administrator to enable the user in the Power Platform admin center.")
+
+
+class NoRoles(NotAMember):
+    """The application is a user of the environment, but has no security role (0x80042f09)."""
+
+    text = _("The account is a user of Dynamics CRM, but has no security role yet.")
+    fix = _("Let an administrator of Dynamics CRM give it its roles: the set-up's step “Synchronization user” does it.")
+
+
 class PrivilegeMissing(FixSetup):
     """The integration user may not do this."""
 
@@ -92,6 +114,17 @@ class NotDataverse(FixSetup):
 
     text = _("The server at this address answers, but it is not Dynamics CRM.")
     fix = _("Check the address: it must be the one of the Dynamics CRM environment itself.")
+
+
+class AnswerTooLong(NotDataverse):
+    """An answer has more bytes, or takes longer to arrive, than any honest one that we ask for."""
+
+
+class SolutionBusy(FixSetup):
+    """The CRM imports or removes one solution at a time (12)."""
+
+    text = _("Another solution is being imported into or removed from Dynamics CRM right now.")
+    fix = _("Wait until that has finished, and start the import again.")
 
 
 class MappingFault(FixSetup):
@@ -120,6 +153,13 @@ class RowRefused(FixRecord):
 
     text = _("Dynamics CRM does not accept the record.")
     fix = _("Correct the values of the record, or the field mapping, and synchronize it again.")
+
+
+class Unsendable(FixRecord):
+    """The row holds a value that JSON has no form for, such as half a character; it was not sent."""
+
+    text = _("The record holds a value that cannot be sent to Dynamics CRM.")
+    fix = _("Enter the texts and numbers of the record again, and synchronize it again.")
 
 
 class VersionMismatch(FixRecord):

@@ -14,19 +14,22 @@ from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
+from urllib3.exceptions import HTTPError
 
 from connection.dataverse import batch, payload
 from connection.dataverse.address import same_origin
 from connection.dataverse.answer import Answer
-from connection.dataverse.diagnosis import complaint_in, from_exception
+from connection.dataverse.diagnosis import from_exception
 from connection.dataverse.errors import (
     AddressRefused,
+    AnswerTooLong,
     NotDataverse,
     OutcomeUnknown,
     PayloadTooLarge,
     ServerFault,
     ServiceUnavailable,
     Throttled,
+    TimedOut,
 )
 from connection.dataverse.session import GuardedSession, read_capped
 from connection.dataverse.traffic import Traffic
@@ -140,11 +143,13 @@ class Http:
         content_type, body = batch.encode(parts, API)
         headers = {"Content-Type": content_type, "Prefer": "odata.continue-on-error"}
         answer = self._send("POST", "$batch", headers, body, repeatable=repeatable)
-        answers = batch.decode(answer.headers.get("Content-Type", ""), answer.content)
-        if len(answers) == len(parts):
-            return answers
-        technical = f"{len(answers)} answers to {len(parts)} requests"
-        raise NotDataverse(technical=technical) if repeatable else OutcomeUnknown(technical=technical)
+        try:
+            answers = batch.decode(answer.headers.get("Content-Type", ""), answer.content, answer.seconds)
+            if len(answers) != len(parts):
+                raise NotDataverse(technical=f"{len(answers)} answers to {len(parts)} requests")
+        except NotDataverse as error:
+            raise error if repeatable else OutcomeUnknown(technical=error.technical) from None
+        return answers
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, repeatable: bool
@@ -199,13 +204,16 @@ class Http:
         answered: Mapping[str, str] = {}
         try:
             with self._session.request(method, url, headers=dict(headers), data=body, stream=True) as response:
-                answer = Answer(response.status_code, response.headers, read_capped(response))
+                content = read_capped(response)
+                answer = Answer(response.status_code, response.headers, content, time.monotonic() - began)
                 answered = answer.headers
-        except requests.RequestException as failure:
+        except (requests.RequestException, HTTPError) as failure:
             raise from_exception(failure, repeatable=repeatable) from None
+        except AnswerTooLong as failure:
+            raise failure if repeatable else OutcomeUnknown(technical=failure.technical) from None
         finally:
             self._note(time.monotonic() - began, len(body or b""), answered)
-        log.debug("%s %s: %d, %.3f s", method, urlsplit(url).path, answer.status, time.monotonic() - began)
+        log.debug("%s %s: %d, %.3f s", method, urlsplit(url).path, answer.status, answer.seconds)
         return answer
 
     def _note(self, seconds: float, size: int, answered: Mapping[str, str]) -> None:
@@ -217,7 +225,7 @@ class Http:
         if "://" not in url:
             return f"{self.address}{API}{url}"
         if not same_origin(url, self.address):
-            raise AddressRefused(technical=f"a link of the CRM leads to {urlsplit(url).netloc}")
+            raise AddressRefused(technical=f"a link of the CRM leads to {url[:100]!r}")
         return url
 
 
@@ -226,22 +234,20 @@ def _judged(answer: Answer, *, repeatable: bool) -> Answer:
     if answer.is_cut and answer.status < 500:
         technical = f"HTTP {answer.status} with half an answer"
         raise ServiceUnavailable(technical=technical) if repeatable else OutcomeUnknown(technical=technical)
-    multipart = answer.headers.get("Content-Type", "").startswith("multipart/mixed")
-    if answer.status < 300 or (answer.status == 400 and multipart):
+    if answer.status == 400 and answer.kind == "multipart/mixed":
         return answer
-    error = answer.error
-    if error is None:
+    if 300 <= answer.status < 400:
         raise NotDataverse(technical=f"HTTP {answer.status} to {answer.headers.get('Location', '')}")
-    # A gateway that gave up says nothing about what happened behind it.
-    if not repeatable and answer.status >= 500 and complaint_in(answer.content) is None:
-        raise OutcomeUnknown(technical=error.technical)
-    raise error
+    if error := answer.error if repeatable else answer.error_of_write:
+        raise error
+    return answer
 
 
 def _pause(error: CRMBridgeError, attempt: int, *, repeatable: bool) -> float | None:
     """Seconds to wait before the next attempt, or None where the caller has to wait (or give up) itself."""
     passing = isinstance(error, Throttled) or (repeatable and isinstance(error, ServiceUnavailable | ServerFault))
-    if attempt == MOST_ATTEMPTS or not passing or not isinstance(error, RetryLater):
+    # What took too long once would do so again; whoever asked may ask for less.
+    if attempt == MOST_ATTEMPTS or not passing or isinstance(error, TimedOut) or not isinstance(error, RetryLater):
         return None
     asked = _asked(error, attempt)
     # Asking earlier than the CRM wants only makes its next pause longer (dataverse-web-api.md 10).

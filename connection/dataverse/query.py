@@ -14,6 +14,7 @@ _SAFE = "$'(),=/:@!*;-._~"
 _SAFE_IN_KEY = "$':@!*;-._~"
 # A GET inside a $batch takes 65 536 characters (dataverse-web-api.md 5.5); the rest is room for $select and the host.
 _LIST_ROOM = 50_000
+MOST_VALUES = 500
 
 
 def literal(value: Any) -> str:
@@ -60,7 +61,7 @@ def query(path: str, **options: str | int | None) -> str:
     return f"{path}?{'&'.join(given)}" if given else path
 
 
-def chunks_of_values(values: Sequence[Any], *, most: int = 500) -> Iterator[list[Any]]:
+def chunks_of_values(values: Sequence[Any], *, most: int = MOST_VALUES) -> Iterator[list[Any]]:
     """`values` in lists that fit an `In(…)` filter inside a `$batch`: at most `most`, and within the URL limit."""
     chunk: list[Any] = []
     room = _LIST_ROOM

@@ -4,6 +4,7 @@ time-outs, no cookies, nothing from the environment but the CA bundle, and no co
 import ipaddress
 import os
 import time
+from collections.abc import Callable, Iterator
 from http.cookiejar import DefaultCookiePolicy
 from socket import socket
 from typing import Any
@@ -15,10 +16,11 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
 
 from connection.dataverse.address import is_extra
 from connection.dataverse.degree import MOST
-from connection.dataverse.errors import AddressRefused, NotDataverse
+from connection.dataverse.errors import AddressRefused, AnswerTooLong
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 120.0
@@ -26,14 +28,22 @@ READ_TIMEOUT = 120.0
 MOST_BYTES = 200 * 1024 * 1024
 MOST_SECONDS = 300.0
 
+_PIECE = 1024 * 1024
+
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class GuardedSession(requests.Session):
     """A session for one connection; see the module for what it refuses."""
 
-    def __init__(self, *, timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT)) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+        admits: Callable[[str], bool] | None = None,
+    ) -> None:
         super().__init__()
+        self.admits = admits
         # A .netrc or proxy variable would replace our Authorization header or see our traffic.
         self.trust_env = False
         self.verify = ca_bundle() or True
@@ -44,7 +54,9 @@ class GuardedSession(requests.Session):
         self.mount("https://", _GuardedAdapter(pool_maxsize=MOST + 4))
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """As in requests, with time-outs and without redirects unless told otherwise."""
+        """As in requests, with time-outs and without redirects. Raises AddressRefused where `admits` says no."""
+        if self.admits and not self.admits(str(url)):
+            raise AddressRefused(technical=f"a link of the login server leads to {str(url)[:100]!r}")
         kwargs.setdefault("timeout", self.timeout)
         kwargs["allow_redirects"] = False
         streamed, kwargs["stream"] = kwargs.get("stream"), True
@@ -56,16 +68,25 @@ class GuardedSession(requests.Session):
 
 
 def read_capped(response: requests.Response) -> bytes:
-    """The body, unpacked. Raises NotDataverse where it is longer, or trickles in longer, than any honest answer."""
+    """The body, unpacked. Raises AnswerTooLong, and urllib3's errors where it breaks off."""
     pieces, size, deadline = [], 0, time.monotonic() + MOST_SECONDS
-    for piece in response.iter_content(1024 * 1024):
+    for piece in _arriving(response):
         pieces.append(piece)
         size += len(piece)
         if size > MOST_BYTES:
-            raise NotDataverse(technical=f"an answer of more than {MOST_BYTES} bytes")
+            raise AnswerTooLong(technical=f"an answer of more than {MOST_BYTES} bytes")
         if time.monotonic() > deadline:
-            raise NotDataverse(technical=f"an answer that takes more than {MOST_SECONDS:.0f} seconds")
+            raise AnswerTooLong(technical=f"an answer that takes more than {MOST_SECONDS:.0f} seconds")
     return b"".join(pieces)
+
+
+def _arriving(response: requests.Response) -> Iterator[bytes]:
+    """The pieces of the body as they come in: whoever waits for a full piece does not notice how slowly it fills."""
+    if response._content_consumed:  # type: ignore[attr-defined]  # requests has no public name for it
+        yield response.content
+        return
+    while piece := response.raw.read1(_PIECE, decode_content=True):
+        yield piece
 
 
 def ca_bundle() -> str:
@@ -88,6 +109,13 @@ def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 class _GuardedConnection(HTTPSConnection):
     """Looks at the address that the name led to after connecting, so that a changing DNS answer gains nothing."""
+
+    def connect(self) -> None:
+        """Connect and shake hands. Raises NewConnectionError where that fails: nothing was sent then (I1)."""
+        try:
+            super().connect()
+        except OSError as failure:
+            raise NewConnectionError(self, f"no TLS with {self.host}: {failure}") from failure
 
     def _new_conn(self) -> socket:
         connected = super()._new_conn()

@@ -15,6 +15,7 @@ from connection.dataverse.errors import (
     ServiceUnavailable,
     Throttled,
     Unreachable,
+    Unsendable,
 )
 from connection.dataverse.http import Http
 from connection.dataverse.metadata import TableDefinition
@@ -68,6 +69,21 @@ def upsert_part(address: str, values: Mapping[str, Any]) -> Part:
     return Part("PATCH", address, payload.encode(values))
 
 
+def write_rows(http: Http, rows: Sequence[T], part: Callable[[T], Part]) -> list[Outcome]:
+    """The outcome of each row, whose `part` is sent with the others in one request; one that is Unsendable stays."""
+    made = [_made(part, row) for row in rows]
+    parts = [each for each in made if isinstance(each, Part)]
+    outcomes = iter(write_parts(http, parts) if parts else ())
+    return [each if isinstance(each, Outcome) else next(outcomes) for each in made]
+
+
+def _made(part: Callable[[T], Part], row: T) -> Part | Outcome:
+    try:
+        return part(row)
+    except Unsendable as error:
+        return Outcome(error)
+
+
 def write_parts(http: Http, parts: Sequence[Part]) -> list[Outcome]:
     """The outcome of each part, in one request; a refused or lost batch gives all parts its error."""
     try:
@@ -105,4 +121,4 @@ def hindrance(outcomes: Sequence[Outcome]) -> CRMBridgeError | None:
 
 
 def _outcome(answer: Answer) -> Outcome:
-    return Outcome(answer.error, answer.headers.get("ETag"))
+    return Outcome(answer.error_of_write, answer.headers.get("ETag"))

@@ -15,12 +15,18 @@ from connection.dataverse.http import Http
 from connection.dataverse.traffic import Clock
 from connection.models import CRMConnection
 from tests.connection.tls_server import TENANT, Asked, Said, Server, certificate, running
+from tests.planted import Watch
 from tests.sandbox_process import SandboxProcess
 
 SECRET = "s3cr3t~Of-The-Application"
 
 SandboxDetails = dict[str, str]
 Serve = Callable[[Callable[[Asked], Said]], AbstractContextManager[Server]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _planted(watch: Watch) -> None:
+    watch.plant("the client secret", SECRET)
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +44,9 @@ def serve(trusted: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.fixture(scope="session")
-def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory, watch: Watch) -> Iterator[SandboxProcess]:
     with SandboxProcess(tmp_path_factory.mktemp("sandbox")) as process:
+        watch.plant_those_of(process)
         yield process
 
 

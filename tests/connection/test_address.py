@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from connection.dataverse.address import crm_address, login_address, same_origin
+from connection.dataverse.address import crm_address, is_microsoft_login, login_address, same_origin
 from connection.dataverse.errors import AddressRefused
 
 
@@ -36,6 +36,15 @@ def test_environments_of_every_cloud(typed: str, address: str) -> None:
         ("https://169.254.169.254", "not the address of a Dynamics CRM"),
         ("ftp://acme.crm4.dynamics.com", "not a web address"),
         ("https://acme.crm4.dynamics.com:port", "not a web address"),
+        ("https://acme.crm4.dynamics.com:99999", "not a web address"),
+        ("https://[::1", "not a web address"),
+        ("https://[::1]", "not the address of a Dynamics CRM"),
+        ("https://2130706433", "not the address of a Dynamics CRM"),
+        ("https://0x7f.1", "not the address of a Dynamics CRM"),
+        ("https://acme\uff0ecrm4.dynamics.com", "not"),
+        ("https://acme.crm4.dynamics.com\\@evil.example", "user name"),
+        ("https://evil.example\\@acme.crm4.dynamics.com", "user name"),
+        ("https://acme.crm4.dynamics.com\\.evil.example", "not the address of a Dynamics CRM"),
         ("", "not a web address"),
     ],
 )
@@ -65,8 +74,12 @@ def test_every_cloud_has_its_login(address: str, login: str) -> None:
 
 
 def test_the_secret_goes_to_no_other_login(settings: Settings) -> None:
-    with pytest.raises(AddressRefused):
-        login_address("https://acme.crm4.dynamics.com", "https://login.evil.example")
+    for login in ("https://login.evil.example", "https://login.microsoftonline.com\\.evil.example", "https://[::1"):
+        with pytest.raises(AddressRefused):
+            login_address("https://acme.crm4.dynamics.com", login)
+    assert is_microsoft_login("https://login.microsoftonline.com/tenant/oauth2/v2.0/token")
+    assert not is_microsoft_login("https://evil.example\\@login.microsoftonline.com/token")
+    assert not is_microsoft_login("http://login.microsoftonline.com/token")
 
 
 def test_origins() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from connection.dataverse.errors import (
     PrivilegeMissing,
     RowRefused,
     Throttled,
+    Unsendable,
 )
 from connection.dataverse.http import Http
 from connection.dataverse.metadata import TableDefinition
@@ -143,3 +145,17 @@ def test_a_row_that_makes_the_crm_fail_is_found(serve: Serve) -> None:
 
     outcomes, _ = create(serve, Fragile(), rows(250, 17))
     assert [at for at, outcome in enumerate(outcomes) if not outcome.ok] == [17]
+
+
+@pytest.mark.parametrize("how", [{}, {"bulk_create": False}], ids=["bulk", "batch"])
+@pytest.mark.parametrize(
+    "value", ["\ud83d", float("nan"), Decimal("NaN"), object()], ids=lambda value: type(value).__name__
+)
+def test_i6_a_value_that_no_json_can_hold_fails_its_row_alone(serve: Serve, how: dict[str, bool], value: Any) -> None:
+    new = rows(600)
+    new[501]["description"] = value
+    outcomes, _ = create(serve, accounts := Accounts(), new, **how)
+    failed = [at for at, outcome in enumerate(outcomes) if not outcome.ok]
+    assert (failed, len(accounts.names)) == ([501], 599)
+    assert isinstance(outcomes[501].error, Unsendable)
+    assert "\ud83d" not in str(outcomes[501].error.technical)

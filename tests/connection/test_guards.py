@@ -1,19 +1,22 @@
 """A CRM, or who poses as one, cannot talk the client into anything (libraries.md 4)."""
 
 import gzip
+import time
 from socket import create_connection
 
 import pytest
 from pytest_django import Settings
 
 from connection.dataverse import session as guarded
-from connection.dataverse.errors import AddressRefused, NotDataverse
+from connection.dataverse.batch import Part, encode
+from connection.dataverse.errors import AddressRefused, AnswerTooLong, NotDataverse
 from connection.dataverse.http import Http
 from connection.dataverse.session import GuardedSession, is_public
 from connection.dataverse.traffic import Traffic
+from connection.errors import Bug
 from tests.connection.conftest import Pauses, Serve, client_to
 from tests.connection.test_http import FINE, Tokens
-from tests.connection.tls_server import Said, json_said
+from tests.connection.tls_server import TENANT, Said, json_said
 
 
 @pytest.mark.parametrize(
@@ -57,9 +60,12 @@ def test_an_answer_without_end_is_cut_off(serve: Serve, pauses: Pauses, monkeypa
 
 
 def test_an_answer_that_trickles_is_cut_off(serve: Serve, pauses: Pauses, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarded, "MOST_SECONDS", -1.0)
-    with serve(lambda asked: FINE) as server, pytest.raises(NotDataverse, match="not Dynamics CRM") as caught:
-        Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts")
+    monkeypatch.setattr(guarded, "MOST_SECONDS", 0.3)
+    began = time.monotonic()
+    with serve(lambda asked: Said(200, b" " * 100, pause=0.1)) as server:
+        with pytest.raises(AnswerTooLong, match="not Dynamics CRM") as caught:
+            Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts")
+        assert time.monotonic() - began < 3
     assert "seconds" in caught.value.technical
 
 
@@ -87,10 +93,47 @@ def test_a_redirect_is_not_followed_even_when_asked(serve: Serve) -> None:
 def test_a_delta_link_to_another_origin_is_not_followed(serve: Serve, pauses: Pauses) -> None:
     with serve(lambda asked: json_said({"value": []})) as server:
         http = Http(server.address, Tokens(), traffic=Traffic(clock=pauses))
-        for link in (f"{server.address}.evil.example/", f"https://x@{server.address[8:]}0/", "http://localhost/"):
+        host = server.address.removeprefix("https://")
+        for link in (
+            f"{server.address}.evil.example/",
+            f"https://x@{host}0/",
+            "http://localhost/",
+            f"https://evil.example\\@{host}/",
+            f"https://evil.example\t@{host}/",
+            f"https://user:word@{host}/",
+            f"{server.address}\\@evil.example/",
+            f"https://[::1]:{server.server_port}/",
+            f"https://2130706433:{server.server_port}/",
+            f"https://127.1:{server.server_port}/",
+            "https://[::1/",
+            f"HTTPS:///{host}/",
+        ):
             with pytest.raises(AddressRefused):
                 http.get(link)
         assert server.asked == []
+
+
+def test_a_login_server_cannot_send_the_secret_elsewhere(serve: Serve, pauses: Pauses) -> None:
+    with serve(lambda asked: FINE) as thief, serve(lambda asked: FINE) as server:
+        token = f"{thief.address}/{TENANT}/oauth2/v2.0/token"
+        base = f"{server.address}/{TENANT}"
+        server.discovery = json_said(
+            {
+                "issuer": f"{base}/v2.0",
+                "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+                "token_endpoint": token,
+            }
+        )
+        with pytest.raises(AddressRefused):
+            client_to(server, pauses).sign_in()
+        assert (thief.tokens_given, server.tokens_given) == (0, 0)
+
+
+def test_a_value_cannot_begin_a_request_of_its_own_in_a_batch() -> None:
+    with pytest.raises(Bug, match="inside crmbridge"):
+        encode([Part("PATCH", "accounts(1)", b"{}", {"If-Match": '"1"\r\n\r\n--x'})], "/api/")
+    with pytest.raises(Bug):
+        encode([Part("GET", "accounts\nDELETE /api/accounts(1) HTTP/1.1")], "/api/")
 
 
 def test_an_inner_login_server_is_refused_too(serve: Serve, pauses: Pauses, settings: Settings) -> None:

@@ -1,11 +1,16 @@
 """How requests are sent: retries, throttling, tokens, trust."""
 
 import logging
+from dataclasses import replace
+from socket import create_server
+from threading import Thread
 from uuid import uuid4
 
 import pytest
 from pytest_django import Settings
 
+from connection.dataverse import bulk
+from connection.dataverse import session as guarded
 from connection.dataverse.batch import Part
 from connection.dataverse.errors import (
     AddressRefused,
@@ -14,8 +19,11 @@ from connection.dataverse.errors import (
     ServiceUnavailable,
     SignInRefused,
     Throttled,
+    Unreachable,
 )
 from connection.dataverse.http import Http
+from connection.dataverse.metadata import TableDefinition
+from connection.dataverse.sizing import BatchSize
 from connection.dataverse.traffic import Traffic
 from tests.connection.conftest import SECRET, Pauses, Serve, client_to
 from tests.connection.tls_server import TOKEN, Asked, Said, json_said, refused
@@ -34,6 +42,7 @@ class Tokens:
         self.renewed += 1
 
 
+ACCOUNT = TableDefinition("account", "accounts", "accountid", "name", True, "Accounts", True, {})
 BUSY = refused(429, "0x80072322", Retry_After="7")
 FINE = json_said({"value": []})
 
@@ -76,7 +85,51 @@ def test_a_read_survives_a_lost_answer(serve: Serve, pauses: Pauses) -> None:
         assert Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts").status == 200
 
 
-@pytest.mark.parametrize("lost", [Said(0), Said(504, b"<html>gateway</html>"), Said(502)])
+# After each of these, what was asked for may have been done.
+LOST = {
+    "cut": Said(0),
+    "gateway's page": Said(504, b"<html>gateway</html>"),
+    "gateway's nothing": Said(502),
+    "gateway's JSON": refused(504, "GatewayTimeout", "The gateway did not receive a response in time."),
+    "proxy's time-out": Said(408),
+    "proxy's time-out in JSON": refused(408, "RequestTimeout"),
+    "fault without a code": refused(500, "", "Oops"),
+    "broken encryption": Said(garbled=True),
+    "page of a proxy that wants a sign-in": Said(200, b"<html>Welcome</html>", {"Content-Type": "text/html"}),
+    "nothing at all": Said(200),
+    "broken packing": Said(200, b"{}", {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+}
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_i1_no_row_of_a_lost_bulk_call_is_sent_again(serve: Serve, pauses: Pauses, lost: Said) -> None:
+    rows = [{"accountid": str(uuid4()), "name": "A"} for _ in range(100)]
+    for table in (ACCOUNT, replace(ACCOUNT, bulk_create=False)):
+        with serve(lambda asked: lost) as server:
+            http = Http(server.address, Tokens(), traffic=Traffic(clock=pauses))
+            outcomes = bulk.create_many(http, table, rows, size=BatchSize())
+            assert [type(outcome.error) for outcome in outcomes] == [OutcomeUnknown] * 100
+            assert len(server.asked) == 1
+
+
+def test_i1_an_endless_answer_to_a_write_leaves_its_outcome_unknown(
+    serve: Serve, pauses: Pauses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "MOST_BYTES", 1000)
+    with serve(lambda asked: json_said({"Ids": ["x" * 2000]})) as server, pytest.raises(OutcomeUnknown):
+        Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).post("accounts", {})
+
+
+def test_nothing_was_sent_where_no_encryption_came_about(pauses: Pauses, settings: Settings) -> None:
+    settings.EXTRA_CRM_HOSTS = ["localhost"]
+    with create_server(("127.0.0.1", 0)) as plain:
+        Thread(target=lambda: plain.accept()[0].sendall(b"HTTP/1.1 400 This is http\r\n\r\n" * 9), daemon=True).start()
+        http = Http(f"https://localhost:{plain.getsockname()[1]}", Tokens(), traffic=Traffic(clock=pauses))
+        with pytest.raises(Unreachable, match="https"):
+            http.post("accounts", {})
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
 def test_i1_a_write_whose_answer_is_lost_is_not_sent_again(serve: Serve, pauses: Pauses, lost: Said) -> None:
     with serve(lambda asked: lost) as server:
         with pytest.raises(OutcomeUnknown):

@@ -147,7 +147,7 @@ def test_in_fair_weather_every_outcome_is_true_at_once(
     assert belief.names == held(stormy, belief.ids)
 
 
-@quiet(40)
+@quiet(15)
 @given(steps=st.lists(STORMY, max_size=8))
 def test_i1_in_a_storm_nothing_is_believed_that_is_not_so(
     client: DataverseClient, stormy: SandboxProcess, steps: list[Any]

@@ -15,7 +15,7 @@ from connection.dataverse.degree import Degree
 from connection.dataverse.errors import RowRefused, Throttled
 from connection.dataverse.http import Http
 from connection.dataverse.metadata import TableDefinition
-from connection.dataverse.sizing import FEWEST, MOST, BatchSize
+from connection.dataverse.sizing import WRITING, BatchSize
 from connection.dataverse.traffic import LocalBudget, Traffic
 from connection.dataverse.writing import RowUpdate
 from tests.connection.conftest import Pauses, Serve
@@ -102,7 +102,11 @@ def batch_said(statuses: list[int]) -> Said:
 class FixedSize(BatchSize):
     """Learns nothing."""
 
-    def learn(self, rows: int, seconds: float, size: int) -> None:
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.rows = rows
+
+    def learn(self, rows: int, seconds: float, size: int, *, full: bool = True) -> None:
         pass
 
     def shrink(self, rows: int) -> None:
@@ -135,7 +139,7 @@ def test_batches_follow_time_and_payload() -> None:
     assert 250 < size.rows <= 313
     for _ in range(20):
         size.learn(size.rows, 0.1, 50_000)
-    assert size.rows == MOST
+    assert size.rows == WRITING.most
     size.learn(1000, 10.0, 50_000)
     assert size.rows == 500
     size.learn(500, 2.5, 50_000)
@@ -144,7 +148,7 @@ def test_batches_follow_time_and_payload() -> None:
     assert size.rows == 37
     for _ in range(9):
         size.shrink(size.rows)
-    assert size.rows == FEWEST
+    assert size.rows == WRITING.fewest
 
 
 def test_a_small_last_batch_says_nothing_about_large_ones() -> None:

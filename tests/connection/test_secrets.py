@@ -1,20 +1,27 @@
 """Secrets are encrypted at rest and show themselves to nobody."""
 
 import logging
+import pickle
+import sys
 import time
 from io import StringIO
 
 import pytest
 from cryptography.fernet import Fernet
+from django.conf import settings as django_settings
 from django.core import serializers
 from django.core.management import CommandError, call_command
 from django.db import connection as database
+from django.utils.module_loading import import_string
+from django.views.debug import ExceptionReporter
 from pytest_django import Settings
 
+from connection.clients import new_client
 from connection.errors import CRMBridgeError, Recovery
 from connection.fields import Secret, UnreadableSecret
 from connection.masking import STARS, SecretFilter, mask, register_secret
 from connection.models import CRMConnection
+from connection.person import PersonToken
 from tests.connection.conftest import SECRET, connection_to
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +124,43 @@ def test_a_sealed_text_opens_only_for_its_time(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_private_key_is_masked_even_where_it_is_cut_off() -> None:
     assert mask("got -----BEGIN RSA PRIVATE KEY-----\nMIIEow") == f"got {STARS}"
+
+
+class Leaky:
+    """A view that fails with a secret in a variable, in the error's own text and in an inner one's."""
+
+    def __call__(self) -> None:
+        headers = {"Authorization": "Bearer abc.def.ghi", "form": f"client_secret={SECRET}"}
+        try:
+            raise ValueError(f"headers {headers}")
+        except ValueError as inner:
+            raise RuntimeError("Bearer abc.def.ghi") from inner
+
+
+def settings_reporter() -> type[ExceptionReporter]:
+    """The class that Django's error pages and mails use here."""
+    reporter: type[ExceptionReporter] = import_string(django_settings.DEFAULT_EXCEPTION_REPORTER)
+    return reporter
+
+
+def test_an_error_report_shows_no_secret() -> None:
+    stored().client_secret.reveal()
+    try:
+        Leaky()()
+    except RuntimeError:
+        reporter = settings_reporter()(None, *sys.exc_info())
+    for report in (reporter.get_traceback_html(), reporter.get_traceback_text()):
+        assert "headers" in report
+        assert STARS in report
+        assert SECRET not in report
+        assert "abc.def.ghi" not in report
+
+
+def test_neither_client_nor_token_can_be_pickled() -> None:
+    token = PersonToken("eyJhbGciOi.eyJzdWIiOi.her-own")
+    for holder in (token, new_client(connection_to("https://acme.crm4.dynamics.com", authority=""))):
+        with pytest.raises(TypeError):
+            pickle.dumps(holder)
+        assert "her-own" not in repr(holder)
+    token.forget()
+    assert SECRET.encode() not in pickle.dumps(stored())

@@ -1,7 +1,9 @@
 """A small https server for what the sandbox cannot be: expired, no Dataverse at all, throttling to order."""
 
 import json
+import os
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,11 +32,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Said:
-    """What the server answers; a status of 0 cuts the connection without an answer."""
+    """What the server answers; a status of 0 cuts the connection without an answer.
+
+    `pause` is the number of seconds between two bytes of the body; `garbled` breaks the encryption instead.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    pause: float = 0.0
+    garbled: bool = False
 
 
 def json_said(value: Any, status: int = 200, **headers: str) -> Said:
@@ -95,7 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         said = self.server.said(Asked(self.command, self.path, dict(self.headers), self.rfile.read(length)))
-        if said.status == 0:
+        if said.garbled:
+            os.write(self.connection.fileno(), b"this is no record of TLS")
+        if said.garbled or said.status == 0:
             self.close_connection = True
             return
         self.send_response(said.status)
@@ -103,7 +112,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(said.body)))
         self.end_headers()
-        self.wfile.write(said.body)
+        self._write(said)
+
+    def _write(self, said: Said) -> None:
+        if not said.pause:
+            self.wfile.write(said.body)
+            return
+        for byte in said.body:
+            self.wfile.write(bytes([byte]))
+            time.sleep(said.pause)
 
     do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 -- the names that http.server looks for
 

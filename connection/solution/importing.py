@@ -1,0 +1,218 @@
+"""Imports the solution under an administrator's sign-in, and learns how an interrupted import ended (S27 to S32).
+
+The import runs in a thread of the web process that the administrator came back to, so that the token stays in that
+process's memory and only until the CRM is done. `SolutionImport` tells everybody else how far it is. Where the process
+is stopped, the row falls silent and counts as interrupted; whoever signs in next settles it by asking the CRM for the
+import job, whose ID was chosen before the call.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, connections, transaction
+from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from connection.clients import client_for
+from connection.dataverse.administration import ImportJob
+from connection.dataverse.client import DataverseClient
+from connection.dataverse.errors import OutcomeUnknown
+from connection.errors import CRMBridgeError, FixSetup, RetryLater, Text
+from connection.models import CRMConnection, SolutionImport
+from connection.person import SignInEnded
+from connection.solution.building import build
+from connection.solution.content import shipped
+from connection.solution.state import Standing, compared, installed_version, note_version
+from connection.texts import in_every_language
+
+log = logging.getLogger(__name__)
+State = SolutionImport.State
+
+# Seconds between two questions how far the CRM is: soon at first, and never rarer than the heartbeat should be.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
+_DATABASE_PAUSES = (0.1, 0.5, 2.0, 10.0)
+# An access token of a person lives about an hour.
+_PATIENCE = timedelta(hours=1)
+
+
+class ImportRunning(FixSetup):
+    """An import of the solution is under way."""
+
+    text = _("The solution is being imported already.")
+    fix = _("Wait until that import has finished.")
+
+
+class NewerInstalled(FixSetup):
+    """The CRM has a newer solution than the one that is shipped."""
+
+    text = _("Dynamics CRM has a newer version of the solution.")
+    fix = _("Update crmbridge; nothing was imported.")
+
+
+def begin_import(connection: CRMConnection, client: DataverseClient, user: Any) -> SolutionImport:
+    """Claim the import for `user`: afterwards it is theirs to `run`, and nobody else can begin one.
+
+    Raises ImportRunning, NewerInstalled, and what the CRM says.
+    """
+    settle(connection, client)
+    installed = installed_version(client)
+    note_version(connection, installed)
+    state = compared(installed)
+    if state.standing is Standing.NEWER:
+        text = _("Dynamics CRM has version {installed} of the solution; this crmbridge brings the older {shipped}.")
+        raise NewerInstalled(format_lazy(text, installed=state.installed, shipped=state.shipped))
+    try:
+        with transaction.atomic():
+            return SolutionImport.objects.create(connection=connection, started_by=user, version=state.shipped)
+    except IntegrityError:
+        raise ImportRunning from None
+
+
+def run_in_background(row: SolutionImport, client: DataverseClient, held: ExitStack) -> Thread:
+    """Run the import in a thread that closes `held`, and with it the sign-in, when it is over."""
+
+    def work() -> None:
+        with held:
+            try:
+                run(row, client)
+            finally:
+                connections.close_all()
+
+    thread = Thread(target=work, name=f"solution import {row.pk}", daemon=True)
+    thread.start()
+    return thread
+
+
+def run(row: SolutionImport, client: DataverseClient) -> None:
+    """Import the solution and write the course into `row`. Raises nothing of ours: failures end up in the row."""
+    try:
+        _send(row, client)
+        _follow(row, client)
+    except SignInEnded as error:
+        _end(row, State.INTERRUPTED, error)
+    except CRMBridgeError as error:
+        _end(row, State.FAILED, error)
+    except Exception:
+        log.exception("The import of the solution broke off.")
+        _end(row, State.INTERRUPTED, _("The import broke off inside crmbridge. Sign in again to see how it ended."))
+
+
+def interrupt_silent(connection: CRMConnection) -> None:
+    """Mark the import whose server was stopped as interrupted."""
+    now = timezone.now()
+    running = connection.imports.filter(state=State.RUNNING, heartbeat_at__lt=now - SolutionImport.SILENT_AFTER)
+    reason = _("The server was stopped during the import. Sign in again to see how it ended.")
+    running.update(state=State.INTERRUPTED, ended_at=now, reasons=in_every_language(reason))
+
+
+def settle(connection: CRMConnection, client: DataverseClient) -> None:
+    """Ask the CRM how interrupted imports ended. Raises ImportRunning where it still works on one, and what it says."""
+    interrupt_silent(connection)
+    for row in connection.imports.filter(state=State.INTERRUPTED):
+        job = client.administration.import_job(row.import_job_id)
+        if job is None:
+            _end(row, State.FAILED, _("The package did not reach Dynamics CRM before the server was stopped."))
+        elif job.is_over:
+            _judge(row, client, job)
+        else:
+            raise ImportRunning(_("Dynamics CRM still works on the import that was interrupted."))
+
+
+def settle_where_allowed(connection: CRMConnection) -> None:
+    """The same for a page: the integration user may not be allowed to ask, and then the next sign-in settles it."""
+    try:
+        settle(connection, client_for(connection))
+    except CRMBridgeError as error:
+        log.info("Interrupted imports cannot be settled now: %s", error.technical or type(error).__name__)
+
+
+def latest_import(connection: CRMConnection) -> SolutionImport | None:
+    """The last import, with what is known of it now."""
+    interrupt_silent(connection)
+    return connection.imports.select_related("started_by").order_by("-started_at", "-pk").first()
+
+
+def _send(row: SolutionImport, client: DataverseClient) -> None:
+    """Hand the package over. A lost answer is no failure: the CRM is asked for the job (I1)."""
+    try:
+        client.administration.begin_import(build(), row.import_job_id)
+    except OutcomeUnknown:
+        if client.administration.import_job(row.import_job_id) is None:
+            raise
+
+
+def _follow(row: SolutionImport, client: DataverseClient) -> None:
+    """Watch the job until it is over."""
+    for _pause in _pauses():
+        try:
+            job = client.administration.import_job(row.import_job_id)
+        except RetryLater as error:
+            log.info("The import job cannot be read now: %s", error.technical)
+            job = None
+        if job is not None and job.is_over:
+            _judge(row, client, job)
+            return
+        if not _beat(row, job.progress if job else None):
+            return
+    _end(row, State.INTERRUPTED, _TOO_LONG)
+
+
+_TOO_LONG = _("Dynamics CRM works on the import for more than an hour. Sign in again to see how it ended.")
+
+
+def _pauses() -> Iterator[None]:
+    """Come back again and again, with growing pauses, until patience is over."""
+    until, pause = time.monotonic() + _PATIENCE.total_seconds(), _SHORTEST_PAUSE
+    while time.monotonic() < until:
+        time.sleep(pause)
+        yield
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _beat(row: SolutionImport, progress: int | None) -> bool:
+    """Give a sign of life, with the progress where it is known; False where the row is no longer ours."""
+    known = {} if progress is None else {"progress": min(progress, 100)}
+    running = SolutionImport.objects.filter(pk=row.pk, state=State.RUNNING)
+    return bool(_written(lambda: running.update(heartbeat_at=timezone.now(), **known)))
+
+
+def _judge(row: SolutionImport, client: DataverseClient, job: ImportJob) -> None:
+    """End the import as the finished job says, and note the version that is installed now."""
+    if job.failures:
+        text = _("Dynamics CRM could not import: {failures}")
+        _end(row, State.FAILED, format_lazy(text, failures="; ".join(job.failures)))
+        return
+    installed = installed_version(client)
+    _written(lambda: note_version(row.connection, installed))
+    if installed == row.version:
+        _end(row, State.SUCCEEDED, "")
+    else:
+        text = _("Dynamics CRM finished the import without installing version {version} of {solution}.")
+        _end(row, State.FAILED, format_lazy(text, version=row.version, solution=shipped().unique_name))
+
+
+def _end(row: SolutionImport, state: State, reason: Text | CRMBridgeError) -> None:
+    """End the import once; an interrupted one may still learn how it ended."""
+    unsettled = SolutionImport.objects.filter(pk=row.pk, state__in=[State.RUNNING, State.INTERRUPTED])
+    known: dict[str, Any] = {"progress": 100} if state == State.SUCCEEDED else {}
+    reasons = in_every_language(reason) if str(reason) else {}
+    _written(lambda: unsettled.update(state=state, ended_at=timezone.now(), reasons=reasons, **known))
+
+
+def _written(write: Callable[[], object]) -> object:
+    """Write, also where the database is busy or restarted meanwhile: the outcome of an import is not to be lost."""
+    for pause in _DATABASE_PAUSES:
+        try:
+            return write()
+        except OperationalError:
+            log.warning("The database did not take the course of the import; once more in %.1f s.", pause)
+            if not transaction.get_connection().in_atomic_block:
+                transaction.get_connection().close()
+            time.sleep(pause)
+    return write()
