@@ -7,18 +7,22 @@ from connection.dataverse.client import DataverseClient
 from coupling.models import FieldKind, FieldMapping, OptionMapping
 
 
-def couple_options(client: DataverseClient) -> int:
+def couple_options(client: DataverseClient, *, untouched_only: bool = False) -> int:
     """Couple every code with the option whose label is the code or one of its texts; returns how many are new.
 
-    What is coupled already stays. Codes and options without a counterpart are left to a person.
+    What is coupled already stays. Codes and options without a counterpart are left to a person; so are, with
+    `untouched_only`, fields of which something is coupled. Raises what the CRM says.
     """
     fields = FieldMapping.objects.filter(kind=FieldKind.OPTION, is_enabled=True).select_related("mapping")
+    if untouched_only:
+        fields = fields.filter(mapping__is_enabled=True, options=None)
     found = [option for each in fields for option in _matches(each, client)]
-    return len(OptionMapping.objects.bulk_create(found))
+    return len(OptionMapping.objects.bulk_create(found, ignore_conflicts=True))
 
 
 def _matches(field: FieldMapping, client: DataverseClient) -> list[OptionMapping]:
-    options = client.definition(field.mapping.crm_table).columns[field.crm_column].options
+    column = client.definition(field.mapping.crm_table).columns.get(field.crm_column)
+    options = column.options if column else {}
     known = field.options.values_list("erp_code", "option_value")
     codes, values = {code for code, _ in known}, {value for _, value in known}
     found = []

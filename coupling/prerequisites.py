@@ -36,8 +36,13 @@ def parents(mappings: Iterable[TableMapping]) -> dict[str, list[str]]:
 
 def prerequisites(mapping: TableMapping) -> set[str]:
     """The names of the mappings that must be coupled before this one's records can be."""
-    needed, _ = _graphs({each.name: each for each in TableMapping.objects.all()})
-    return needed[mapping.name]
+    return all_prerequisites(TableMapping.objects.all())[mapping.name]
+
+
+def all_prerequisites(mappings: Iterable[TableMapping]) -> Graph:
+    """For each of the mappings, which of them must be coupled before its records can be."""
+    needed, _ = _graphs({each.name: each for each in mappings})
+    return needed
 
 
 def _graphs(by_name: dict[str, TableMapping]) -> tuple[Graph, Graph]:

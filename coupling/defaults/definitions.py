@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connection.errors import Text
 from coupling.models import Direction
 
 
@@ -25,7 +26,7 @@ class DefaultField:
 
 @dataclass(frozen=True, slots=True)
 class DefaultMapping:
-    """One default table mapping with its fields, in order."""
+    """One default table mapping with its fields, in order; `about` tells whoever chooses it what it is good for."""
 
     name: str
     erp_table: str
@@ -37,3 +38,9 @@ class DefaultMapping:
     crm_filter: Sequence[Sequence[Any]] = ()
     erp_template: Mapping[str, Any] = field(default_factory=dict)
     crm_template: Mapping[str, Any] = field(default_factory=dict)
+    about: Text = ""
+
+    @property
+    def needs(self) -> set[str]:
+        """The names of the mappings whose records must be coupled first."""
+        return {row.lookup for row in self.fields if row.lookup and row.is_enabled and not row.clear_on_failed}

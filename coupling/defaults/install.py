@@ -1,6 +1,7 @@
 """Puts the default mappings into the database, next to what the customer made of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import transaction
 
@@ -17,38 +18,50 @@ def install_defaults(
 ) -> list[str]:
     """Create the default mappings that are missing and return their names; those that are there stay as they are.
 
-    `local_currency` is what a blank currency stands for (CU-1). Rates are sent only where it is the CRM's base
-    currency, because they are rates against the local currency (CU-4).
+    `local_currency` is what a blank currency stands for (CU-1). `base_currency` is blank where the CRM has not told it
+    yet; `keep_foreign_rates_back` then has to follow.
     """
     missing = [each for each in defaults if not TableMapping.objects.filter(name=each.name).exists()]
     tables = {each.name: _create_table(each) for each in missing}
     lookups = {mapping.name: mapping for mapping in TableMapping.objects.all()}
     for each in missing:
         for position, row in enumerate(each.fields, start=1):
-            field = _field(tables[each.name], position, row, lookups, local_currency)
-            if row.crm_column == "exchangerate" and local_currency != base_currency:
-                field.is_enabled = False
+            field = default_field(tables[each.name], position, row, lookups, local_currency)
             field.save()
+    if base_currency:
+        keep_foreign_rates_back(local_currency, base_currency)
     return [each.name for each in missing]
 
 
+def keep_foreign_rates_back(local_currency: str, base_currency: str) -> None:
+    """Send exchange rates only where the local currency is the CRM's base currency: they are against it (CU-4)."""
+    if local_currency != base_currency:
+        rates = FieldMapping.objects.filter(mapping__crm_table="transactioncurrency", crm_column="exchangerate")
+        rates.update(is_enabled=False)
+
+
 def _create_table(default: DefaultMapping) -> TableMapping:
-    return TableMapping.objects.create(
-        name=default.name,
-        erp_table=default.erp_table,
-        crm_table=default.crm_table,
-        erp_key=default.erp_key,
-        direction=default.direction,
-        erp_filter=list(default.erp_filter),
-        crm_filter=list(default.crm_filter),
-        erp_template=dict(default.erp_template),
-        crm_template=dict(default.crm_template),
-    )
+    return TableMapping.objects.create(name=default.name, **table_settings(default))
 
 
-def _field(
-    mapping: TableMapping, position: int, row: DefaultField, lookups: dict[str, TableMapping], local_currency: str
+def table_settings(default: DefaultMapping) -> dict[str, Any]:
+    """The columns of `TableMapping` that a default mapping sets."""
+    return {
+        "erp_table": default.erp_table,
+        "crm_table": default.crm_table,
+        "erp_key": default.erp_key,
+        "direction": default.direction,
+        "erp_filter": [list(line) for line in default.erp_filter],
+        "crm_filter": [list(line) for line in default.crm_filter],
+        "erp_template": dict(default.erp_template),
+        "crm_template": dict(default.crm_template),
+    }
+
+
+def default_field(
+    mapping: TableMapping, position: int, row: DefaultField, lookups: Mapping[str, TableMapping], local_currency: str
 ) -> FieldMapping:
+    """The unsaved field mapping that a row of a default mapping stands for."""
     kind = FieldKind.LOOKUP if row.lookup else FieldKind.OPTION if row.options_of else FieldKind.VALUE
     return FieldMapping(
         mapping=mapping,

@@ -6,6 +6,8 @@ On the wire a typed lookup names its table through the navigation property, so t
 `parentcustomeridtype` rows of the reference are the `lookup` of the `ownerid` and `parentcustomerid` rows here.
 """
 
+from django.utils.translation import gettext_lazy as _
+
 from coupling.defaults.definitions import DefaultField, DefaultMapping
 from coupling.models import Direction
 
@@ -13,6 +15,7 @@ TO_CRM, FROM_CRM = Direction.TO_CRM, Direction.FROM_CRM
 
 SALESPEOPLE = DefaultMapping(
     name="SALESPEOPLE",
+    about=_("Users of Dynamics CRM become salespeople. Customers and contacts then keep their owner on both sides."),
     erp_table="financials.Salesperson",
     crm_table="systemuser",
     direction=FROM_CRM,
@@ -29,6 +32,7 @@ SALESPEOPLE = DefaultMapping(
 
 CUSTOMER = DefaultMapping(
     name="CUSTOMER",
+    about=_("Customers and the accounts of type Customer, kept equal both ways."),
     erp_table="financials.Customer",
     crm_table="account",
     direction=Direction.BOTH,
@@ -62,6 +66,7 @@ CUSTOMER = DefaultMapping(
 
 CONTACT = DefaultMapping(
     name="CONTACT",
+    about=_("People who work at a customer, kept equal both ways."),
     erp_table="financials.Contact",
     crm_table="contact",
     direction=Direction.BOTH,

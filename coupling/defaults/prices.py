@@ -4,11 +4,14 @@ The exchange rate is the one against the local currency, which is right where th
 currency too; `install_defaults` leaves the row out where it is not.
 """
 
+from django.utils.translation import gettext_lazy as _
+
 from coupling.defaults.definitions import DefaultField, DefaultMapping
 from coupling.models import Direction
 
 CURRENCY = DefaultMapping(
     name="CURRENCY",
+    about=_("Currencies and their exchange rates. Amounts and prices need them."),
     erp_table="financials.Currency",
     crm_table="transactioncurrency",
     direction=Direction.TO_CRM,

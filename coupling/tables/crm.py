@@ -96,7 +96,8 @@ class CRMTable:
 
     def _changes(self, delta_link: str | None, page_size: int) -> Iterator[Page]:
         for page in self.client.changes(self.name, select=self._select, delta_link=delta_link, page_size=page_size):
-            yield Page([self._record(row) for row in page.rows], page.deleted, page.delta_link)
+            records = [self._record(row) for row in page.rows]
+            yield Page(records, page.deleted, page.delta_link, page.next_link or "")
 
     def _definition_of(self, name: str) -> ColumnDefinition:
         try:

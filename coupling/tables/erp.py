@@ -52,7 +52,8 @@ class ERPTable:
             if records:
                 last = datetime.fromisoformat(records[-1].version), records[-1].id
                 after = known.reached(*last, now, OVERLAP) if known else Position(*last, now)
-                yield Page(records, cursor=str(after))
+                place = str(Position(*last)) if len(records) == page_size else ""
+                yield Page(records, cursor=str(after.not_ahead(timezone.now())), position=place)
             if len(records) < page_size:
                 return
 

@@ -31,6 +31,11 @@ class Position:
         """Where to read on: a little earlier while records with older stamps may still be committed."""
         return Position(self.modified - overlap, self.id) if self.reached_at else self
 
+    def not_ahead(self, now: datetime) -> "Position":
+        """Not later than the clock shows: what is still to be changed may bear a smaller stamp than a record that was
+        stamped before the clock was put back, or on a machine whose clock is ahead."""
+        return self if self.modified <= now else Position(now, self.id, now)
+
     def reached(self, modified: datetime, id_: UUID, now: datetime, overlap: timedelta) -> "Position":
         """The position after reading up to this record. Where that was the last one before too, and long enough ago,
         what came late has been read by now, and the next run need not look again (I9)."""

@@ -76,11 +76,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some changed records, the ids of deleted ones, and the cursor that is right once this page is settled (I4)."""
+    """Some changed records, the ids of deleted ones, and the cursor that is right once this page is settled (I4).
+
+    `position` is where the same reading goes on after this page, in another process if need be; blank where it ends.
+    """
 
     records: Sequence[Record]
     deleted: Sequence[UUID] = ()
     cursor: str | None = None
+    position: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,10 @@ class Table(Protocol):
     """Whether writes belong to the caller's database transaction (the ERP) or are final at once (the CRM)."""
 
     def changes(self, cursor: str, page_size: int) -> Iterator[Page]:
-        """Everything changed since `cursor` (all, where it is blank), page by page, oldest first."""
+        """Everything changed since `cursor` (all, where it is blank), page by page, oldest first.
+
+        The position of a page serves as a cursor too.
+        """
 
     def fetch(self, ids: Sequence[UUID]) -> dict[UUID, Record]:
         """The records with these ids, those that exist, at a constant number of requests."""

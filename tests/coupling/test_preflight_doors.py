@@ -1,0 +1,119 @@
+"""The preflight by page, API and command; what stops it is told with its fix, and no secret with it."""
+
+import html
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from connection.models import CRMConnection
+from connection.preflight.finding import Level
+from coupling.defaults.install import install_defaults
+from coupling.preflight.check import Stage, preflight
+from financials.models import CompanySettings
+from tests.sandbox.conftest import read
+from tests.sandbox_process import SandboxProcess
+
+WRONG = "planted-Secret~that-is-wrong"
+
+
+@pytest.fixture
+def mapped(connection: CRMConnection) -> CRMConnection:
+    """A connection with the default mappings, of a company without data."""
+    CompanySettings.objects.create(company_name="Northwind Traders", lcy_code="NOK")
+    install_defaults("NOK", "NOK")
+    return connection
+
+
+def test_page_api_and_command_tell_the_same(
+    client: Client, alice: User, mapped: CRMConnection, sandbox: SandboxProcess
+) -> None:
+    client.force_login(alice)
+    page = client.get("/connection/preflight/").content.decode()
+    assert 'hx-get="/connection/preflight/access/?worst=0"' in page
+    shown, stages, address = "", [], "/connection/preflight/access/?worst=0"
+    while address:
+        part = client.get(address).content.decode()
+        stages.append(address.split("/")[3])
+        shown += part
+        _, _, rest = part.partition('hx-get="')
+        address = rest.partition('"')[0]
+    assert stages == Stage.values
+    assert "Something stands in the way." in shown
+    answer = client.get("/api/v1/preflight/").json()
+    whole = client.get("/connection/preflight/?whole").content.decode()
+    output = StringIO()
+    with pytest.raises(CommandError):
+        call_command("preflight", "--json", stdout=output)
+    printed = json.loads(output.getvalue())
+    assert printed["findings"] == answer["findings"]
+    assert not answer["is_ready"]
+    for finding in answer["findings"]:
+        assert finding["text"] in shown
+        assert finding["text"] in whole
+    assert {row["table"] for row in answer["rights"]} >= {"account", "contact", "systemuser"}
+    assert client.get("/api/v1/preflight/?stage=nonsense").status_code == 404
+    assert sandbox.calls()["writes"] == 0
+
+
+def test_only_administrators_have_the_connection_examined(client: Client, bob: User, mapped: CRMConnection) -> None:
+    client.force_login(bob)
+    for address in ("/connection/preflight/", "/connection/preflight/data/", "/api/v1/preflight/"):
+        assert client.get(address).status_code == 403
+
+
+def test_without_a_connection_or_mappings_it_says_so(connection: CRMConnection, client: Client, alice: User) -> None:
+    report = preflight(connection)
+    assert "No table mapping is enabled" in str(report)
+    connection.delete()
+    client.force_login(alice)
+    assert "not connected" in client.get("/connection/preflight/access/").content.decode()
+
+
+def refused(connection: CRMConnection) -> Any:
+    """The one finding where nothing else could be asked."""
+    report = preflight(connection)
+    assert report.was_stopped
+    (finding,) = report.findings
+    assert finding.level == Level.BLOCKER
+    assert finding.fix
+    return finding
+
+
+def test_a_wrong_secret_a_disabled_user_and_no_role_stop_it_with_their_fix(
+    mapped: CRMConnection, sandbox: SandboxProcess
+) -> None:
+    api = sandbox.session()
+    secret = mapped.client_secret.reveal()
+    mapped.set_secret(WRONG)
+    mapped.save()
+    finding = refused(mapped)
+    assert "client secret" in f"{finding.text} {finding.fix}"
+    assert WRONG not in f"{finding} {finding.technical}"
+    mapped.set_secret(secret)
+    mapped.save()
+    me = read(api, "WhoAmI")["UserId"]
+    held = read(api, f"systemusers({me})/systemuserroles_association?$select=roleid")["value"]
+    for row in held:
+        assert api("DELETE", f"systemusers({me})/systemuserroles_association({row['roleid']})/$ref").status_code == 204
+    assert "role" in str(refused(mapped))
+    sandbox.reset(empty=True)
+    api = sandbox.session()
+    assert api("PATCH", f"systemusers({me})", {"isdisabled": True}).status_code == 204
+    assert "disabled" in str(refused(mapped))
+
+
+def test_an_unknown_base_currency_is_told_on_the_page_with_its_fix(
+    client: Client, alice: User, connection: CRMConnection, sandbox: SandboxProcess
+) -> None:
+    CompanySettings.objects.create(company_name="Northwind Traders", lcy_code="ISK")
+    install_defaults("ISK", "NOK")
+    client.force_login(alice)
+    page = html.unescape(client.get("/connection/preflight/?whole").content.decode())
+    assert "Dynamics CRM does not know the local currency ISK." in page
+    assert "Add ISK to the currencies of Dynamics CRM" in page
+    assert sandbox.calls()["writes"] == 0
