@@ -1,10 +1,39 @@
 """What moved data left behind, in Django admin: all of it to look at, because the engine's promises hang on it."""
 
+from typing import TYPE_CHECKING, Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from coupling.read_only import ReadOnlyAdmin
-from sync.models import COUNTERS, Change, Conflict, SynchError, SynchJob, SynchState, Waiting
+from sync.entries import cancel, hold, restart
+from sync.models import (
+    COUNTERS,
+    Change,
+    Conflict,
+    FullSynchReviewLine,
+    FullSynchronization,
+    JobQueueEntry,
+    JobQueueLogEntry,
+    MailReceiver,
+    Notification,
+    NotificationReading,
+    SynchError,
+    SynchJob,
+    SynchState,
+    Waiting,
+)
+
+# Django's admin classes take type arguments only in their stubs.
+if TYPE_CHECKING:
+    EntryAdmin = admin.ModelAdmin[JobQueueEntry]
+    LineInline = admin.TabularInline[FullSynchReviewLine, FullSynchronization]
+    LogInline = admin.TabularInline[JobQueueLogEntry, JobQueueEntry]
+else:
+    EntryAdmin = admin.ModelAdmin
+    LineInline = LogInline = admin.TabularInline
 
 
 @admin.register(SynchJob)
@@ -85,3 +114,139 @@ class SynchStateAdmin(ReadOnlyAdmin):
 
     list_display = ("mapping", "erp_cursor", "crm_cursor", "lease_owner", "lease_until")
     list_select_related = ("mapping",)
+
+
+class LogInlineAdmin(LogInline):
+    """The executions of an entry."""
+
+    model = JobQueueLogEntry
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("attempt", "state", "started_at", "finished_at", "slices", "worker", "technical")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: workers write the log."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+@admin.register(JobQueueEntry)
+class JobQueueEntryAdmin(EntryAdmin):
+    """The job queue as it really is. When a recurring entry runs may be changed; how it stands, only by the actions."""
+
+    list_display = ("mapping", "kind", "status", "priority", "earliest_start", "attempts", "last_success_at", "why")
+    list_filter = ("status", "kind", "priority", "mapping")
+    list_select_related = ("mapping",)
+    inlines = (LogInlineAdmin,)
+    actions = ("put_on_hold", "start_again", "stop_for_good")
+    when = ("interval_minutes", "idle_minutes", "quiet_from", "quiet_until", "alarm_hours")
+    retries = ("max_attempts", "rerun_delay", "attempts")
+    times = ("created_by", "created_at", "started_at", "finished_at", "last_success_at", "heartbeat_at", "lease_owner")
+    what = ("mapping", "kind", "direction", "is_full", "status", "priority", "earliest_start", "why")
+    fields = (*what, *when, *retries, *times)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: JobQueueEntry | None = None) -> list[str]:
+        """Everything but the times at which the entry runs."""
+        return [name for name in self.fields if name not in (*self.when, "max_attempts", "rerun_delay")]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never: the pages and the schedules put entries in."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: the log is kept, and old entries go by themselves."""
+        return False
+
+    @admin.display(description=_("message"))
+    def why(self, entry: JobQueueEntry) -> str:
+        """Why it failed or was stopped, in the reader's language."""
+        return entry.message_text
+
+    @admin.action(description=_("Set on hold"), permissions=["run"])
+    def put_on_hold(self, request: HttpRequest, entries: QuerySet[JobQueueEntry]) -> None:
+        """Pause after the page in hand."""
+        for entry in entries:
+            hold(entry, request.user.get_username())
+
+    @admin.action(description=_("Restart"), permissions=["run"])
+    def start_again(self, request: HttpRequest, entries: QuerySet[JobQueueEntry]) -> None:
+        """Go on with paused and failed ones."""
+        for entry in entries:
+            restart(entry)
+
+    @admin.action(description=_("Cancel"), permissions=["run"])
+    def stop_for_good(self, request: HttpRequest, entries: QuerySet[JobQueueEntry]) -> None:
+        """Stop after the page in hand."""
+        for entry in entries:
+            cancel(entry, request.user.get_username())
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        """Who may act on jobs."""
+        return request.user.has_perm("sync.run_jobqueueentry")
+
+
+class FullSynchReviewLineInline(LineInline):
+    """The lines of a full synchronization."""
+
+    model = FullSynchReviewLine
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("name", "direction", "recommendation", "reason_text", "entry")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+
+@admin.register(FullSynchronization)
+class FullSynchronizationAdmin(ReadOnlyAdmin):
+    """Full synchronizations, present and past (S84)."""
+
+    list_display = ("created_at", "state", "started_by", "started_at", "finished_at")
+    list_filter = ("state",)
+    fields = ("state", "created_by", "created_at", "started_by", "started_at", "finished_at")
+    inlines = (FullSynchReviewLineInline,)
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin):
+    """What is wrong and what was, one row for every cause."""
+
+    list_display = ("kind", "mapping", "message", "count", "times", "since", "ended_at")
+    list_filter = ("kind", "mapping", ("ended_at", admin.EmptyFieldListFilter))
+    list_select_related = ("mapping",)
+    fields = ("kind", "mapping", "message", "advice", "address", "count", "times", "since", "announced_at", "ended_at")
+    readonly_fields = ("message", "advice")
+
+    @admin.display(description=_("text"))
+    def message(self, notification: Notification) -> str:
+        """What is wrong, in the reader's language."""
+        return notification.message_text
+
+    @admin.display(description=_("what to do"))
+    def advice(self, notification: Notification) -> str:
+        """What to do about it, in the reader's language."""
+        return notification.fix_text
+
+
+@admin.register(NotificationReading)
+class NotificationReadingAdmin(ReadOnlyAdmin):
+    """Who has read what."""
+
+    list_display = ("notification", "user", "read_at")
+    list_select_related = ("notification__mapping", "user")
+
+
+@admin.register(MailReceiver)
+class MailReceiverAdmin(ReadOnlyAdmin):
+    """Whom e-mail reaches; users choose on the page Notifications."""
+
+    list_display = ("__str__", "is_wanted", "language", "tried_at", "told_until")
+    list_select_related = ("user",)

@@ -1,37 +1,113 @@
-"""Hands work to the workers. The only module that knows django-q2, which may lose a task or run it twice (I5)."""
+"""Puts work into the job queue and tells the workers of it.
 
-from collections.abc import Sequence
-from uuid import uuid4
+The only module beside `sync.tasks` that knows django-q2, which may lose a task or run it twice (I5). So a task says
+nothing but "look at the queue": whoever looks takes the most urgent entry that is due (`sync.entries`).
+"""
 
+import logging
+import time
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
 from django.db import transaction
-from django_q.tasks import async_task, fetch
+from django.db.models import Q
+from django_q.brokers import get_broker
+from django_q.conf import Conf
+from django_q.models import Task
+from django_q.tasks import async_task
+
+from coupling.models import Direction, TableMapping
+from coupling.prerequisites import in_order
+from sync.models import OPEN, JobKind, JobQueueEntry, JobQueueLogEntry, JobStatus, Priority, SynchJob
+
+log = logging.getLogger(__name__)
+
+KEEP = timedelta(days=30)
+_LOOK_EVERY = 0.2
 
 
 class WorkFailedError(Exception):
     """The work that was handed over ended with an error."""
 
 
-def enqueue_synchronization(mappings: Sequence[str] = (), *, full: bool = False) -> str:
-    """Have a worker synchronize the named mappings, or all enabled ones, once this transaction commits.
+def enqueue(
+    mapping: TableMapping,
+    kind: JobKind = JobKind.SYNCHRONIZE,
+    *,
+    priority: Priority = Priority.INTERACTIVE,
+    direction: Direction = Direction.BOTH,
+    full: bool = False,
+    user: User | None = None,
+) -> JobQueueEntry:
+    """Put in a one-off entry and have a worker look, once this transaction commits.
 
-    Returns the name of the work, for `wait_for`.
+    Where the same is Ready already, that entry is returned instead (sync-engine.md 6.1).
     """
-    name = f"synchronize {uuid4()}"
-    # A Redis broker is no part of the transaction: without on_commit a worker could look before the data is there.
-    transaction.on_commit(lambda: async_task("sync.tasks.synchronize", list(mappings), full, task_name=name))
-    return name
+    what = {"mapping": mapping, "kind": kind, "direction": direction, "is_full": full, "priority": priority}
+    same = JobQueueEntry.objects.filter(status=JobStatus.READY, interval_minutes=None, review_line=None, **what)
+    entry = same.first() or JobQueueEntry.objects.create(category=mapping.name, created_by=user, **what)
+    hand_over()
+    return entry
 
 
-def wait_for(name: str, seconds: float) -> list[int]:
-    """The primary keys of the synch jobs that the work made.
+def enqueue_synchronization(mappings: Sequence[str] = (), *, full: bool = False) -> list[int]:
+    """Have the workers synchronize the named mappings, or all enabled ones; returns the entries, for `wait_for`."""
+    chosen = TableMapping.objects.filter(is_enabled=True)
+    if mappings:
+        chosen = chosen.filter(name__in=mappings)
+    return [enqueue(mapping, full=full).pk for mapping in in_order(chosen)]
+
+
+def wait_for(entries: Collection[int], seconds: float) -> list[int]:
+    """The primary keys of the synch jobs that these entries made, and of those that filled in references afterwards.
 
     Raises:
-        TimeoutError: no worker has finished it in this time.
-        WorkFailedError: it ended with an error.
+        TimeoutError: no worker has finished them in this time.
+        WorkFailedError: one of them ended with an error.
     """
-    task = fetch(name, wait=int(seconds * 1000))
-    if task is None:
-        raise TimeoutError(f"{name} was not finished within {seconds:.0f} s")
-    if not task.success:
-        raise WorkFailedError(str(task.result))
-    return list(task.result)
+    deadline = time.monotonic() + seconds
+    later = Q(kind=JobKind.RELEASE, pk__gt=min(entries, default=0))
+    waited_for = JobQueueEntry.objects.filter(Q(pk__in=entries) | later)
+    while waited_for.filter(status__in=OPEN).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"The job queue was not done within {seconds:.0f} s")
+        time.sleep(_LOOK_EVERY)
+    if failed := [f"{entry}: {entry.message_text}" for entry in waited_for.exclude(status=JobStatus.FINISHED)]:
+        raise WorkFailedError("\n".join(failed))
+    return list(SynchJob.objects.filter(execution__entry__in=waited_for).order_by("pk").values_list("pk", flat=True))
+
+
+def hand_over(task: str = "sync.tasks.work") -> None:
+    """Have a worker look at the queue (or do another task) once this transaction commits.
+
+    A Redis broker is no part of the transaction: without on_commit a worker could look before the entry is there.
+    """
+    transaction.on_commit(lambda: _send(task))
+
+
+def _send(task: str = "sync.tasks.work") -> None:
+    try:
+        async_task(task)
+    # What the broker raises when it is away is its own affair. The entry stands in our database, and is swept up.
+    except Exception as error:
+        log.warning("The task queue cannot be reached (%s); the entry waits for the next sweep.", type(error).__name__)
+
+
+def hand_over_many(number: int) -> None:
+    """Have workers look where `number` entries are due and none was told: the broker lost it, or their time came."""
+    try:
+        is_told = bool(get_broker().queue_size())
+    except Exception as error:
+        log.warning("The task queue cannot be reached (%s).", type(error).__name__)
+        return
+    for _ in range(0 if is_told else min(number, 2 * Conf.WORKERS)):
+        _send()
+
+
+def forget_old(now: datetime) -> None:
+    """Remove one-off entries and task results that ended long ago; full synchronizations keep theirs."""
+    old = JobQueueEntry.objects.filter(finished_at__lt=now - KEEP, interval_minutes=None, review_line=None)
+    old.filter(status__in=(JobStatus.FINISHED, JobStatus.ERROR)).delete()
+    JobQueueLogEntry.objects.filter(finished_at__lt=now - KEEP, entry__interval_minutes__isnull=False).delete()
+    Task.objects.filter(stopped__lt=now - timedelta(days=1)).delete()

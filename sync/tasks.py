@@ -1,20 +1,14 @@
-"""What the workers run. Tasks are named by dotted path and take nothing but names, ids and flags."""
+"""What the workers run. Tasks are named by dotted path and take no arguments: our own tables say what is to be done."""
 
-from collections.abc import Sequence
-
-from connection.models import CRMConnection
-from coupling.models import TableMapping
-from sync.engine.chain import synchronize_all
+from sync import schedules
+from sync.working import work_once
 
 
-def synchronize(mappings: Sequence[str] = (), full: bool = False) -> list[int]:
-    """Synchronize the named mappings that are enabled, or all of them; returns the primary keys of the synch jobs.
+def work() -> None:
+    """Look at the job queue and do the most urgent piece of work that is due, for one slice."""
+    work_once()
 
-    Raises:
-        NotConnected: the connection is switched off.
-        AlreadyRunning: another process runs one of the mappings.
-    """
-    chosen = TableMapping.objects.filter(is_enabled=True)
-    if mappings:
-        chosen = chosen.filter(name__in=mappings)
-    return [job.pk for job in synchronize_all(chosen, CRMConnection.enabled().client(), full=full)]
+
+def probe() -> None:
+    """Look for changes in the CRM, and wake the mappings that have some."""
+    schedules.probe()

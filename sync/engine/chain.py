@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from connection.dataverse.client import DataverseClient
 from coupling.models import Direction, TableMapping
 from coupling.prerequisites import in_order
-from sync.engine.run import Progress, released, synchronize
+from sync.engine.reading import released
+from sync.engine.run import Progress, synchronize
 from sync.models import JobState, Side, SynchJob
 
 ROUNDS = 5

@@ -21,8 +21,8 @@ from sync.lease import renew
 from sync.models import Change, Conflict, Side, SynchError, SynchJob, SynchState, Waiting
 
 
-def record(run: Pass, cases: Sequence[Case], cursor: str | None) -> None:
-    """Write down what became of a page. `cursor` None leaves the cursor where it is.
+def record(run: Pass, cases: Sequence[Case], cursor: str | None, position: str) -> None:
+    """Write down what became of a page. `cursor` None leaves the cursor where it is; the job goes on at `position`.
 
     What is known from before about a record that the run did not get to stays as it is.
 
@@ -40,7 +40,7 @@ def record(run: Pass, cases: Sequence[Case], cursor: str | None) -> None:
         looked_at = [case for case in reached if _was_looked_at(run, case)]
         _save_errors(run, looked_at)
         _save_waiting(run, looked_at)
-        _save_counters(run.job, cases)
+        _save_counters(run.job, cases, position)
         if cursor is not None:
             SynchState.objects.filter(mapping=run.mapping).update(**{f"{run.side}_cursor": cursor})
 
@@ -237,9 +237,11 @@ def _waits(run: Pass, case: Case) -> list[tuple[tuple[str, UUID, int, str], tupl
     return waits
 
 
-def _save_counters(job: SynchJob, cases: Sequence[Case]) -> None:
+def _save_counters(job: SynchJob, cases: Sequence[Case], position: str) -> None:
     """Add the page to the job's columns (I12), in the database and in the run's own copy."""
     tally = Tally(str(case.counter) for case in cases) + Tally(read=len(cases))
-    SynchJob.objects.filter(pk=job.pk).update(**{name: F(name) + number for name, number in tally.items()})
+    added = {name: F(name) + number for name, number in tally.items()}
+    SynchJob.objects.filter(pk=job.pk).update(position=position, **added)
+    job.position = position
     for name, number in tally.items():
         setattr(job, name, getattr(job, name) + number)

@@ -1,32 +1,64 @@
 """One run of a mapping: reads like the five steps of DESIGN §4."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
-from uuid import UUID
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from django.db.models import Model, QuerySet
+from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from connection.dataverse.client import DataverseClient
-from connection.errors import Bug, CRMBridgeError, Recovery
+from connection.errors import Bug, CRMBridgeError
 from connection.texts import in_every_language
-from coupling.lookups import Lookups
-from coupling.models import Coupling, CouplingState, Direction, TableMapping
-from coupling.tables.table import Page
+from coupling.models import Direction, TableMapping
 from sync.engine.case import Bridge, Counter, Pass
+from sync.engine.fingerprint import DISTRUSTED, fingerprint
 from sync.engine.journal import record
 from sync.engine.pairing import pair
+from sync.engine.reading import Reading, read
 from sync.engine.writing import judge_and_write_crm
-from sync.lease import lease
-from sync.models import JobState, JobType, Side, SynchError, SynchJob, SynchState, Waiting
+from sync.lease import LeaseLost, lease, renew
+from sync.models import JobQueueLogEntry, JobState, JobType, LogState, Side, SynchJob, SynchState
 
-PAGE_SIZE = 1000
+PATIENCE = 60.0
+"""How long a run that somebody waits for lets a worker finish its slice of the same mapping."""
 INTERRUPTED = _("The run was interrupted: its process ended before it was done. The next run goes on from there.")
 
-M = TypeVar("M", bound=Model)
 Progress = Callable[[SynchJob], None]
 """Called after every page with the job as it stands."""
+MayGoOn = Callable[[SynchJob], bool]
+"""Called after every page with the job as it stands; False ends the slice there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run is asked to do.
+
+    A full run starts from the beginning and gives uncoupled records a partner. `released_only` looks at nothing but
+    the records whose waiting is over (I7). One that couples only matches; nothing is created or written.
+    """
+
+    direction: Direction = Direction.BOTH
+    full: bool = False
+    released_only: bool = False
+    type: JobType = JobType.SYNCHRONIZATION
+
+    def allowed(self, mapping: TableMapping) -> Direction | None:
+        """In which directions it may write, as far as the mapping's own direction allows."""
+        own = Direction(mapping.direction)
+        if self.type == JobType.COUPLING:
+            return Direction.TO_CRM
+        if Direction.BOTH in (own, self.direction):
+            return self.direction if own == Direction.BOTH else own
+        return own if own == self.direction else None
+
+    def passes(self, mapping: TableMapping) -> list[Direction]:
+        """To the CRM first, then from it."""
+        allowed = self.allowed(mapping)
+        if allowed == Direction.BOTH:
+            return [Direction.TO_CRM, Direction.FROM_CRM]
+        return [allowed] if allowed else []
 
 
 def synchronize(
@@ -38,32 +70,16 @@ def synchronize(
     released_only: bool = False,
     progress: Progress | None = None,
 ) -> list[SynchJob]:
-    """Run one mapping: to the CRM first, then from it, as far as its direction and the one asked for allow.
+    """Run one mapping to its end, as `Order` says.
 
-    A full run starts from the beginning and gives uncoupled records a partner. `released_only` looks at nothing but
-    the records whose waiting is over (I7). A pass that cannot go on ends as a failed job that says why; what was
-    settled until then stands.
+    A pass that cannot go on ends as a failed job that says why; what was settled until then stands.
 
     Raises:
         AlreadyRunning: another process runs this mapping.
+        LeaseLost: another process took it over.
     """
-    allowed = _overlap(Direction(mapping.direction), direction or Direction.BOTH)
-    jobs: list[SynchJob] = []
-    if allowed is None:
-        return jobs
-    with lease(mapping) as owner:
-        _close_interrupted(mapping)
-        if full:
-            SynchState.objects.filter(mapping=mapping).update(
-                **{f"{_side(way)}_cursor": "" for way in _passes(allowed)}
-            )
-        for way in _passes(allowed):
-            job = SynchJob.objects.create(mapping=mapping, direction=way, is_full=full)
-            _run_pass(job, client, allowed, owner, released_only, progress or _silent)
-            jobs.append(job)
-            if job.state == JobState.FAILED:
-                break
-    return jobs
+    order = Order(direction or Direction.BOTH, full=full, released_only=released_only)
+    return _run_to_the_end(mapping, client, order, progress)
 
 
 def couple(mapping: TableMapping, client: DataverseClient, *, progress: Progress | None = None) -> SynchJob:
@@ -73,57 +89,146 @@ def couple(mapping: TableMapping, client: DataverseClient, *, progress: Progress
 
     Raises:
         AlreadyRunning: another process runs this mapping.
+        LeaseLost: another process took it over.
     """
-    with lease(mapping) as owner:
-        _close_interrupted(mapping)
-        job = SynchJob.objects.create(mapping=mapping, direction=Direction.TO_CRM, type=JobType.COUPLING)
-        _run_pass(job, client, Direction.TO_CRM, owner, False, progress or _silent)
+    (job,) = _run_to_the_end(mapping, client, Order(type=JobType.COUPLING), progress)
     return job
 
 
+def _run_to_the_end(
+    mapping: TableMapping, client: DataverseClient, order: Order, progress: Progress | None
+) -> list[SynchJob]:
+    def may_go_on(job: SynchJob) -> bool:
+        if progress:
+            progress(job)
+        return True
+
+    jobs: list[SynchJob] = []
+    passes = order.passes(mapping)
+    if not passes:
+        return jobs
+    with lease(mapping, patience=PATIENCE) as owner:
+        _close_interrupted(mapping)
+        _notice_new_setup(mapping)
+        for way in passes:
+            jobs.append(_begin(mapping, way, order, None, position=""))
+            try:
+                _run_pass(jobs[-1], client, order, owner, may_go_on)
+            except LeaseLost:
+                raise
+            except CRMBridgeError:
+                break
+    return jobs
+
+
+def advance(execution: JobQueueLogEntry, client: DataverseClient, order: Order, may_go_on: MayGoOn) -> bool:
+    """Go on with an execution at the position of its jobs, page by page for as long as it may (I5).
+
+    Returns whether every pass is done, all of them with the mapping as it is now. An execution that follows a failed
+    one of the same run takes up its passes where that one stopped.
+
+    Raises:
+        AlreadyRunning: another process runs this mapping.
+        LeaseLost: another process took it over.
+        CRMBridgeError: a pass cannot go on; its job has failed and says why.
+    """
+    mapping = execution.entry.mapping
+    with lease(mapping) as owner:
+        _close_interrupted(mapping)
+        _notice_new_setup(mapping)
+        for way in order.passes(mapping):
+            job = _job_of(execution, way, order)
+            if job.state == JobState.RUNNING and not _run_pass(job, client, order, owner, may_go_on):
+                return False
+        return not _notice_new_setup(TableMapping.objects.get(pk=mapping.pk))
+
+
+def _job_of(execution: JobQueueLogEntry, way: Direction, order: Order) -> SynchJob:
+    """The execution's job in this direction; a pass that an earlier attempt of this run finished is not run again."""
+    if job := execution.synch_jobs.filter(direction=way).select_related("mapping").first():
+        return _reopened(job)
+    runs = execution.entry.log.exclude(pk=execution.pk)
+    done = runs.filter(state=LogState.FINISHED).aggregate(last=Max("pk"))["last"] or 0
+    earlier = SynchJob.objects.filter(execution__in=runs.filter(pk__gt=done), direction=way)
+    before = earlier.select_related("mapping").first()
+    if before and before.state == JobState.FINISHED:
+        return before
+    return _begin(execution.entry.mapping, way, order, execution, position=before.position if before else "")
+
+
+def _reopened(job: SynchJob) -> SynchJob:
+    """The job; one that failed goes on: its worker died before it could close the execution as well."""
+    if job.state == JobState.FAILED:
+        job.state, job.finished_at, job.message = JobState.RUNNING, None, {}
+        job.save(update_fields=["state", "finished_at", "message"])
+    return job
+
+
+def _begin(
+    mapping: TableMapping, way: Direction, order: Order, execution: JobQueueLogEntry | None, *, position: str
+) -> SynchJob:
+    if order.full and not position:
+        SynchState.objects.filter(mapping=mapping).update(**{f"{_side(way)}_cursor": ""})
+    return SynchJob.objects.create(
+        mapping=mapping, direction=way, is_full=order.full, type=order.type, execution=execution, position=position
+    )
+
+
 def _close_interrupted(mapping: TableMapping) -> None:
-    """Jobs that still run although we hold the lease died with their process."""
-    died = SynchJob.objects.filter(mapping=mapping, state=JobState.RUNNING)
+    """Jobs that still run although we hold the lease died with their process, but for those that will be resumed."""
+    running = SynchJob.objects.filter(mapping=mapping, state=JobState.RUNNING)
+    died = running.exclude(execution__finished_at__isnull=True, execution__isnull=False)
     died.update(state=JobState.FAILED, finished_at=timezone.now(), message=in_every_language(INTERRUPTED))
 
 
-def _overlap(own: Direction, wanted: Direction) -> Direction | None:
-    if Direction.BOTH in (own, wanted):
-        return wanted if own == Direction.BOTH else own
-    return own if own == wanted else None
+def _notice_new_setup(mapping: TableMapping) -> bool:
+    """Where the mapping was edited, what was read before lacks columns: links of the CRM name those they carry.
+
+    The CRM is read from its beginning once more (the ERP, where the clock was put back), and executions that are under
+    way start over, with the passes too that they have done. Returns whether this is so.
+    """
+    setup = fingerprint(mapping)
+    known = SynchState.objects.values_list("setup", flat=True).get(mapping=mapping)
+    if known == setup:
+        return False
+    if known:
+        under_way = SynchJob.objects.filter(mapping=mapping, execution__finished_at=None, execution__isnull=False)
+        under_way.update(state=JobState.RUNNING, finished_at=None, position="")
+    cursor = {"erp_cursor": ""} if known == DISTRUSTED else {"crm_cursor": ""} if known else {}
+    SynchState.objects.filter(mapping=mapping).update(setup=setup, **cursor)
+    return bool(known)
 
 
-def _passes(allowed: Direction) -> list[Direction]:
-    return [Direction.TO_CRM, Direction.FROM_CRM] if allowed == Direction.BOTH else [allowed]
+def _run_pass(job: SynchJob, client: DataverseClient, order: Order, owner: str, may_go_on: MayGoOn) -> bool:
+    """Run a pass from its job's position on. Returns whether it has come to its end.
 
-
-def _run_pass(
-    job: SynchJob, client: DataverseClient, allowed: Direction, owner: str, only: bool, progress: Progress
-) -> None:
+    Raises:
+        CRMBridgeError: it cannot go on; the job says why.
+    """
     try:
+        allowed = order.allowed(job.mapping) or Direction(job.direction)
         run = Pass(Bridge(job.mapping, client), job, allowed, owner)
-        for page, closely in _pages(run, released_only=only):
-            _settle(run, page, closely=closely)
-            progress(job)
-        job.state = JobState.FINISHED
-    except CRMBridgeError as error:
-        job.state = JobState.FAILED
-        job.message = _text_and_fix(error)
+        for reading in read(run, released_only=order.released_only):
+            _settle(run, reading)
+            if not may_go_on(job):
+                return False
+        _end(job, owner, JobState.FINISHED)
+    except LeaseLost:
+        raise
     except Exception as error:
-        job.state = JobState.FAILED
-        job.message = _text_and_fix(Bug(technical=repr(error)))
+        _end(job, owner, JobState.FAILED, error if isinstance(error, CRMBridgeError) else Bug(technical=repr(error)))
         raise
     finally:
-        job.finished_at = timezone.now()
-        job.save(update_fields=["state", "finished_at", "message"])
-        progress(job)
+        if job.state != JobState.RUNNING:
+            may_go_on(job)
+    return True
 
 
-def _settle(run: Pass, page: Page, *, closely: bool) -> None:
+def _settle(run: Pass, reading: Reading) -> None:
     """Steps 2 to 5 for one page. What the CRM did take stays recorded even where the run cannot go on (I4)."""
-    cases = pair(run, page, closely=closely)
+    cases = pair(run, reading.page, closely=reading.closely)
     if run.couples_only:
-        record(run, cases, cursor=None)
+        record(run, cases, cursor=None, position=reading.position)
         return
     try:
         judge_and_write_crm(run, cases)
@@ -131,65 +236,26 @@ def _settle(run: Pass, page: Page, *, closely: bool) -> None:
         for case in cases:
             if case.is_open and not case.crm_written:
                 case.counter = Counter.FAILED
-        record(run, cases, cursor=None)
+        record(run, cases, cursor=None, position=run.job.position)
         raise
-    record(run, cases, page.cursor)
+    record(run, cases, reading.page.cursor, reading.position)
 
 
-def _pages(run: Pass, *, released_only: bool) -> Iterator[tuple[Page, bool]]:
-    """Step 1: first what an earlier run left open, to be looked at closely, then what has changed since the cursor."""
-    if run.couples_only:
-        yield from ((page, False) for page in run.source.changes("", PAGE_SIZE))
-        return
-    for ids in released(run.mapping, run.side) if released_only else _left_open(run):
-        found = run.source.fetch(ids)
-        yield Page(list(found.values()), deleted=[id_ for id_ in ids if id_ not in found]), True
-    if not released_only:
-        state = SynchState.objects.get(mapping=run.mapping)
-        cursor = state.erp_cursor if run.reads_erp else state.crm_cursor
-        yield from ((page, False) for page in run.source.changes(cursor, PAGE_SIZE))
+def _end(job: SynchJob, owner: str, state: JobState, error: CRMBridgeError | None = None) -> None:
+    """Close the job, unless somebody else goes on with it by now."""
+    job.state = state
+    job.message = text_and_fix(error) if error else {}
+    job.finished_at = timezone.now()
+    with transaction.atomic():
+        renew(job.mapping, owner)
+        job.save(update_fields=["state", "finished_at", "message"])
 
 
-def _left_open(run: Pass) -> Iterator[list[UUID]]:
-    """Records to look at whatever the cursor says: ended waits, passing errors, promised creates, unsettled pairs."""
-    errors = SynchError.objects.filter(mapping=run.mapping, side=run.side, resolved_at__isnull=True)
-    passing = errors.filter(kind=Recovery.RETRY_LATER)
-    unsettled = Coupling.objects.filter(mapping=run.mapping, synchronized_at__isnull=True)
-    unsettled = unsettled.exclude(state=CouplingState.BROKEN)
-    if not run.reads_erp:
-        unsettled = unsettled.filter(state=CouplingState.COUPLED)
-    yield from released(run.mapping, run.side)
-    yield from ([each.record_id for each in slice_] for slice_ in _slices(passing))
-    yield from ([each.erp_id if run.reads_erp else each.crm_id for each in slice_] for slice_ in _slices(unsettled))
-
-
-def released(mapping: TableMapping, side: Side) -> Iterator[list[UUID]]:
-    """The records of one side whose awaited partner is coupled now (I7), some at a time."""
-    for waiting in _slices(Waiting.objects.filter(mapping=mapping, side=side)):
-        references = {(each.waits_for_id, each.waits_for_key) for each in waiting}
-        found = Lookups.resolve(references, []) if side == Side.ERP else Lookups.resolve([], references)
-        known = found.crm_ids if side == Side.ERP else found.erp_keys
-        ids = {each.record_id: None for each in waiting if (each.waits_for_id, each.waits_for_key) in known}
-        if ids:
-            yield list(ids)
-
-
-def _slices(rows: QuerySet[M]) -> Iterator[list[M]]:
-    """The rows by primary key, a page at a time (I9), so that those which stay what they are are not met twice."""
-    last = 0
-    while found := list(rows.filter(pk__gt=last).order_by("pk")[:PAGE_SIZE]):
-        yield found
-        last = found[-1].pk
-
-
-def _text_and_fix(error: CRMBridgeError) -> dict[str, str]:
+def text_and_fix(error: CRMBridgeError) -> dict[str, str]:
+    """What an error says, with what to do, in every language."""
     texts, fixes = in_every_language(error.text), in_every_language(error.fix)
     return {code: f"{text} {fixes[code]}" for code, text in texts.items()}
 
 
 def _side(way: Direction) -> Side:
     return Side.ERP if way == Direction.TO_CRM else Side.CRM
-
-
-def _silent(job: SynchJob) -> None:
-    return None

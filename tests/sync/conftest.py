@@ -1,9 +1,13 @@
 """What the engine's tests start from: Northwind, an empty CRM, the default mappings, a look at all of both sides."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import environ
+import psycopg
 import pytest
 from django.core.management import call_command
 
@@ -14,11 +18,32 @@ from coupling.options import couple_options
 from financials.models import CompanySettings, Contact, Currency, Customer, Salesperson
 from sync.engine.chain import synchronize_all
 from sync.models import COUNTERS, JobState, SynchJob
+from tests.sandbox_process import SandboxProcess
 
 NORTHWIND = Path(__file__).parent.parent / "data" / "northwind"
 
 ERP_TABLES = (Customer, Contact, Salesperson, Currency)
 CRM_TABLES = ("account", "contact", "systemuser", "transactioncurrency")
+
+
+@pytest.fixture
+def own_database(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a fresh installation: a database of its own of the kind that is under test."""
+    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environment = {**inherited, "CRMBRIDGE_VAR": str(tmp_path), "LOG_LEVEL": "WARNING"}
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        yield environment
+        return
+    name = f"kill_{uuid4().hex}"
+    settings = environ.Env.db_url_config(server)
+    with psycopg.connect(server, autocommit=True) as postgres:
+        postgres.execute(f"CREATE DATABASE {name}")
+        try:
+            path = f"{settings['USER']}:{settings['PASSWORD']}@{settings['HOST']}:{settings['PORT'] or 5432}/{name}"
+            yield environment | {"DATABASE_URL": f"postgres://{path}"}
+        finally:
+            postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

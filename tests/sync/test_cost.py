@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from connection.dataverse.client import DataverseClient
 from coupling.models import Direction, TableMapping
 from financials.models import Customer
-from sync.engine.run import released
+from sync.engine.reading import released
 from sync.models import Side, SynchJob, Waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,7 +52,7 @@ def test_i9_waiting_records_are_looked_through_some_at_a_time(
     mappings: dict[str, TableMapping], monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     run("CURRENCY", full=True)
-    monkeypatch.setattr("sync.engine.run.PAGE_SIZE", 10)
+    monkeypatch.setattr("sync.engine.reading.PAGE_SIZE", 10)
     for n in range(35):
         key = "NOK" if n % 3 else "EUR"
         waiting = {"side": Side.ERP, "record_id": f"{n:032}", "waits_for": mappings["CURRENCY"], "waits_for_key": key}

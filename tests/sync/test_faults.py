@@ -12,6 +12,7 @@ from connection.models import CRMConnection
 from coupling.models import Coupling, CouplingState, Direction, TableMapping
 from financials.models import Contact, Customer
 from sync.engine.chain import synchronize_all
+from sync.lease import LeaseLost
 from sync.models import COUNTERS, Change, Conflict, JobState, SynchError, SynchJob, SynchState, Waiting
 from tests.sandbox_process import SandboxProcess
 from tests.sync.sides import account, edit_account, edit_customer
@@ -244,7 +245,8 @@ def test_i5_who_loses_the_lease_promises_and_records_nothing_more(
         mine.update(lease_owner="elsewhere:1:x")
 
     wire.on(moment, before=take_over)
-    assert go("CUSTOMER", full=True)["CUSTOMER to"].state == JobState.FAILED
+    with pytest.raises(LeaseLost):
+        go("CUSTOMER", full=True)
     assert crm.count("account") == (3 if moment == CREATE else 0)
     assert Coupling.objects.filter(mapping__name="CUSTOMER").count() == crm.count("account")
     mine.update(lease_owner="")

@@ -212,7 +212,7 @@ def test_i6_a_value_that_is_no_number_stops_one_record(
     )
     edit_customer("C1", mobile_phone_no="12")
     edit_customer("C2", mobile_phone_no="a dozen")
-    jobs = run()
+    jobs = run(direction=Direction.TO_CRM)
     assert counters(jobs["CUSTOMER to"])["failed"] == 1
     assert open_errors() == ["C2"]
     assert account(crm, "C1", "numberofemployees")["numberofemployees"] == 12

@@ -1,58 +1,274 @@
-"""Work is handed over when the transaction commits, by name, and its end is told."""
+"""The job queue: legal moves, one worker an entry, lanes, pause and cancel, attempts, and work that nothing loses."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
-from django_q.models import OrmQ, Task
+from django.utils import timezone
+from django_q.brokers import get_broker
+from pytest_django import Settings
 
-from connection.dataverse.client import DataverseClient
-from connection.models import NotConnected
-from sync import tasks
-from sync.models import SynchJob
-from sync.queue import WorkFailedError, enqueue_synchronization, wait_for
+from connection.dataverse.errors import Unreachable
+from coupling.models import TableMapping
+from sync import working
+from sync.checks import check_retry
+from sync.entries import beat, cancel, change, hold, is_neglected, put_back, restart, take
+from sync.lease import LeaseLost
+from sync.models import TRANSITIONS, Event, JobKind, JobQueueEntry, JobStatus, LogState, Priority
+from sync.queue import WorkFailedError, enqueue, enqueue_synchronization, wait_for
+from sync.working import sweep, work_once
+from tests.factories import ConnectionFactory, SynchJobFactory, TableMappingFactory
 
+pytestmark = pytest.mark.django_db
 
-@pytest.mark.django_db(transaction=True)
-def test_i5_work_is_handed_over_at_the_commit_and_never_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    handed: list[object] = []
-    monkeypatch.setattr("sync.queue.async_task", lambda *arguments, **options: handed.append((arguments, options)))
-    with transaction.atomic():
-        name = enqueue_synchronization(["CUSTOMER"], full=True)
-        assert handed == []
-
-    assert handed == [(("sync.tasks.synchronize", ["CUSTOMER"], True), {"task_name": name})]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_i5_work_of_a_transaction_that_rolls_back_is_never_handed_over() -> None:
-    with transaction.atomic():
-        enqueue_synchronization()
-        transaction.set_rollback(True)
-
-    assert not OrmQ.objects.exists()
+Script = Callable[[JobQueueEntry], None]
 
 
-def test_the_task_runs_the_named_mappings_and_returns_its_jobs(
-    northwind: None, mappings: dict[str, object], crm: DataverseClient
+@pytest.fixture
+def customer() -> TableMapping:
+    return TableMappingFactory.create()
+
+
+@pytest.fixture
+def contact() -> TableMapping:
+    return TableMappingFactory.create(name="CONTACT", erp_table="financials.Contact", crm_table="contact")
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What a run meets page by page, in place of an engine and a CRM: an error to raise, or something to do."""
+    script: list[Any] = []
+
+    def advance(execution: Any, client: object, order: object, may_go_on: Callable[[Any], bool]) -> bool:
+        job = SynchJobFactory.create(mapping=execution.entry.mapping, execution=execution, finished_at=None)
+        while script:
+            page = script.pop(0)
+            if isinstance(page, Exception):
+                raise page
+            page(execution.entry)
+            if not may_go_on(job):
+                return False
+        return True
+
+    monkeypatch.setattr(working, "advance", advance)
+    monkeypatch.setattr(working, "_client", lambda entry: None)
+    yield script
+    assert script == []
+
+
+def nothing(entry: JobQueueEntry) -> None:
+    """A page with nothing in it."""
+
+
+def status(entry: JobQueueEntry) -> str:
+    entry.refresh_from_db()
+    return entry.status
+
+
+def elapse(**values: object) -> None:
+    """Let the time come that every entry waits for."""
+    JobQueueEntry.objects.update(earliest_start=timezone.now() - timedelta(seconds=1), **values)
+
+
+@pytest.mark.parametrize("event", list(Event))
+def test_an_entry_moves_only_from_where_the_table_says(customer: TableMapping, event: Event) -> None:
+    sources, target = TRANSITIONS[event]
+    for before in JobStatus:
+        entry = JobQueueEntry.objects.create(mapping=customer, category=f"{before}", status=before)
+        assert change(entry, event) == (before in sources)
+        moved = JobStatus.READY if target == JobStatus.WAITING else target
+        assert status(entry) == (moved if before in sources else before)
+
+
+def test_i5_an_entry_is_in_one_hand_and_who_lost_it_can_do_nothing(customer: TableMapping) -> None:
+    enqueue(customer)
+    mine = take()
+    assert mine is not None
+    assert take() is None
+    JobQueueEntry.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    theirs = take()
+    assert theirs is not None
+    assert theirs.fence == mine.fence + 1
+    with pytest.raises(LeaseLost):
+        beat(mine)
+    put_back(mine)
+    beat(theirs)
+    assert status(mine) == JobStatus.IN_PROCESS
+    assert mine.lease_owner == theirs.lease_owner
+
+
+def test_i5_a_mapping_runs_once_at_a_time_and_the_next_is_let_in_afterwards(
+    customer: TableMapping, pages: list[Any]
 ) -> None:
-    ids = tasks.synchronize(["SALESPEOPLE"], full=True)
+    first, second = enqueue(customer), enqueue(customer, full=True)
 
-    assert [job.mapping.name for job in SynchJob.objects.filter(pk__in=ids)] == ["SALESPEOPLE"]
+    def meanwhile(entry: JobQueueEntry) -> None:
+        assert take() is None
+        assert status(second) == JobStatus.WAITING
+
+    pages.append(meanwhile)
+    assert work_once()
+    assert (status(first), status(second)) == (JobStatus.FINISHED, JobStatus.READY)
 
 
-@pytest.mark.django_db
-def test_the_task_says_where_nothing_is_connected() -> None:
-    with pytest.raises(NotConnected):
-        tasks.synchronize()
+def test_interactive_work_overtakes_between_two_pages(
+    customer: TableMapping, contact: TableMapping, pages: list[Any]
+) -> None:
+    slow = enqueue(customer, priority=Priority.FULL, full=True)
+    urgent: list[JobQueueEntry] = []
+    pages.append(lambda entry: urgent.extend([enqueue(customer), enqueue(contact)]))
+    assert work_once()
+    assert status(slow) == JobStatus.IN_PROCESS
+    log = slow.log.get()
+    assert work_once()
+    assert work_once()
+    assert [status(each) for each in urgent] == [JobStatus.FINISHED] * 2
+    assert status(slow) == JobStatus.READY
+    assert work_once()
+    assert status(slow) == JobStatus.FINISHED
+    log.refresh_from_db()
+    assert (log.state, log.slices) == (LogState.FINISHED, 2)
 
 
-@pytest.mark.django_db
-def test_waiting_ends_with_what_became_of_the_work() -> None:
-    done = {"func": "f", "started": "2026-01-01T00:00Z", "stopped": "2026-01-01T00:00Z"}
-    Task.objects.create(id="1", name="good", success=True, result=[4, 5], **done)
-    Task.objects.create(id="2", name="bad", success=False, result="NotConnected", **done)
+def test_c11_pause_and_cancel_are_heeded_after_the_page(customer: TableMapping, pages: list[Any]) -> None:
+    entry = enqueue(customer)
+    pages.append(lambda running: hold(running, "bob"))
+    work_once()
+    assert status(entry) == JobStatus.ON_HOLD
+    assert entry.log.get().state == LogState.RUNNING
+    assert not work_once()
 
-    assert wait_for("good", 0) == [4, 5]
-    with pytest.raises(WorkFailedError, match="NotConnected"):
-        wait_for("bad", 0)
+    assert restart(entry)
+    pages.append(lambda running: cancel(running, "bob"))
+    work_once()
+    assert status(entry) == JobStatus.ERROR
+    assert entry.message_text == "Cancelled by bob."
+    assert entry.log.get().state == LogState.CANCELLED
+    assert entry.log.get().slices == 2
+    cancel(entry, "bob")
+    assert not JobQueueEntry.objects.exclude(request="").exists()
+
+
+def test_i11_passing_faults_retry_with_growing_waits_and_lasting_ones_wait_for_a_person(
+    customer: TableMapping, pages: list[Any]
+) -> None:
+    entry = enqueue(customer)
+    waits = []
+    for attempt in range(1, 4):
+        pages.append(Unreachable())
+        work_once()
+        assert (status(entry), entry.attempts) == (JobStatus.READY, attempt)
+        waits.append((entry.earliest_start - timezone.now()).total_seconds())
+        elapse()
+    assert waits == pytest.approx([30, 60, 120], abs=10)  # the seconds since are those of the machine
+    pages.append(nothing)
+    work_once()
+    assert (status(entry), entry.attempts) == (JobStatus.FINISHED, 0)
+
+    other = enqueue(customer)
+    pages.append(working.MappingOff())
+    work_once()
+    assert status(other) == JobStatus.ERROR
+    assert "switched off" in other.message_text
+    assert "Enable it" in other.log.get().message_text
+
+
+def test_c11_a_recurring_entry_never_stands_still(customer: TableMapping, pages: list[Any]) -> None:
+    ConnectionFactory.create()
+    entry = JobQueueEntry.objects.create(mapping=customer, category="CUSTOMER", interval_minutes=30)
+    pages.append(RuntimeError("password=hunter2"))
+    work_once()
+    assert status(entry) == JobStatus.ERROR
+    assert "hunter2" not in f"{entry.message} {entry.log.get().technical}"
+    elapse()
+    sweep()
+    assert status(entry) == JobStatus.READY
+    work_once()
+    assert status(entry) == JobStatus.INACTIVE
+    assert entry.earliest_start > timezone.now() + timedelta(minutes=100)
+    elapse()
+    pages.append(lambda running: running.log.latest("pk").synch_jobs.update(modified=1))
+    work_once()
+    assert status(entry) == JobStatus.READY
+    assert entry.earliest_start < timezone.now() + timedelta(minutes=31)
+
+
+def test_e15_the_work_of_a_dead_worker_is_taken_up_and_no_crash_goes_round_for_ever(
+    customer: TableMapping, pages: list[Any]
+) -> None:
+    entry = enqueue(customer)
+    for _ in range(entry.max_attempts + 1):
+        assert take() is not None
+        host = JobQueueEntry.objects.get().lease_owner.split(":")[0]
+        JobQueueEntry.objects.update(lease_owner=f"{host}:999999:x")
+        assert take() is None
+        sweep()
+    work_once()
+    assert status(entry) == JobStatus.ERROR
+    assert "ended without a word" in entry.message_text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_i5_workers_are_told_at_the_commit_never_before_and_again_where_that_was_lost(customer: TableMapping) -> None:
+    broker = get_broker()
+    broker.purge_queue()
+    with transaction.atomic():
+        enqueue(customer)
+        assert broker.queue_size() == 0
+    assert broker.queue_size() == 1
+    with transaction.atomic():
+        enqueue(customer, full=True)
+        transaction.set_rollback(True)
+    assert broker.queue_size() == 1
+    broker.purge_queue()
+    sweep()
+    assert broker.queue_size() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_away_does_not_fail_the_person_who_asked(
+    customer: TableMapping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*arguments: object, **options: object) -> None:
+        raise ConnectionError("redis://:hunter2@broker")
+
+    monkeypatch.setattr("sync.queue.async_task", away)
+    monkeypatch.setattr("sync.queue.get_broker", away)
+    entry = enqueue(customer)
+    sweep()
+    assert status(entry) == JobStatus.READY
+
+
+def test_waiting_ends_with_what_became_of_the_work(
+    customer: TableMapping, contact: TableMapping, pages: list[Any]
+) -> None:
+    entries = enqueue_synchronization()
     with pytest.raises(TimeoutError):
-        wait_for("never", 0)
+        wait_for(entries, 0)
+    while work_once():
+        pass
+    assert len(wait_for(entries, 0)) == 2
+    failing = enqueue(customer, JobKind.COUPLE)
+    pages.append(working.MappingOff())
+    work_once()
+    with pytest.raises(WorkFailedError, match="CUSTOMER"):
+        wait_for([failing.pk], 0)
+
+
+def test_settings_that_would_run_work_twice_are_refused(settings: Settings) -> None:
+    assert check_retry(None) == []
+    settings.Q_CLUSTER = settings.Q_CLUSTER | {"retry": 500}
+    (problem,) = check_retry(None)
+    assert problem.id == "sync.E001"
+    assert "540" in str(problem.hint)
+
+
+def test_work_that_nobody_takes_is_noticed(customer: TableMapping) -> None:
+    enqueue(customer)
+    assert not is_neglected(timedelta(seconds=10))
+    JobQueueEntry.objects.update(earliest_start=timezone.now() - timedelta(minutes=1))
+    assert is_neglected(timedelta(seconds=10))
+    JobQueueEntry.objects.update(heartbeat_at=timezone.now())
+    assert not is_neglected(timedelta(seconds=10))

@@ -62,6 +62,15 @@ class SynchJob(models.Model):
     started_at = models.DateTimeField(_("start"), default=timezone.now)
     finished_at = models.DateTimeField(_("finish"), null=True, blank=True)
     message = Texts(_("message"), default=dict, blank=True)
+    execution = models.ForeignKey(
+        "sync.JobQueueLogEntry",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="synch_jobs",
+        verbose_name=_("job queue log entry"),
+    )
+    position = models.TextField(_("position"), blank=True, default="", editable=False)
     read = models.PositiveIntegerField(_("read"), default=0)
     inserted = models.PositiveIntegerField(_("inserted"), default=0)
     modified = models.PositiveIntegerField(_("modified"), default=0)
@@ -222,6 +231,8 @@ class SynchState(models.Model):
     crm_cursor = models.TextField(_("CRM cursor"), blank=True, default="")
     lease_owner = models.CharField(_("run by"), max_length=200, blank=True, default="")
     lease_until = models.DateTimeField(_("until"), null=True, blank=True)
+    probed_at = models.DateTimeField(_("last looked for changes"), null=True, blank=True, editable=False)
+    setup = models.CharField(_("fingerprint of the set-up"), max_length=64, blank=True, default="", editable=False)
 
     class Meta:
         verbose_name = _("synchronization state")

@@ -1,0 +1,219 @@
+"""Job queue entries on their way from status to status (sync-engine.md 1.11), always by compare-and-set.
+
+An entry is taken by a worker for a slice, put back, taken again by whoever is free, and ended. Entries of one category
+never run at the same time; a less urgent one steps aside between two slices.
+"""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, F, Q, QuerySet
+from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from connection.models import CRMConnection
+from connection.texts import in_every_language
+from sync.engine.fingerprint import DISTRUSTED
+from sync.lease import LEASE, LeaseLost, has_run_out, is_dead, new_owner
+from sync.models import (
+    TRANSITIONS,
+    Event,
+    JobQueueEntry,
+    JobState,
+    JobStatus,
+    LogState,
+    Request,
+    SynchJob,
+    SynchState,
+)
+from sync.queue import hand_over
+
+log = logging.getLogger(__name__)
+
+NOBODY = {"lease_owner": "", "lease_until": None, "request": "", "requested_by": ""}
+
+
+def due() -> "QuerySet[JobQueueEntry]":
+    """The entries that may be taken now, the most urgent first.
+
+    All wait while the connection is disabled, and in a copied database: off and on again loses no job. Recurring ones
+    rest while their mapping is off or nothing is connected, too.
+    """
+    now = timezone.now()
+    free = Q(status=JobStatus.IN_PROCESS) & (Q(lease_owner="") | has_run_out(now))
+    startable = Q(status__in=(JobStatus.READY, JobStatus.INACTIVE))
+    connected = Exists(CRMConnection.objects.filter(is_enabled=True))
+    closed = Exists(CRMConnection.objects.exclude(is_enabled=True, installation__in=("", settings.INSTALLATION)))
+    wanted = Q(interval_minutes=None) | (Q(mapping__is_enabled=True) & Q(connected))
+    entries = JobQueueEntry.objects.filter(wanted, free | startable, ~closed, earliest_start__lte=now)
+    return entries.order_by("priority", "pk")
+
+
+def take() -> JobQueueEntry | None:
+    """The most urgent entry that is due, now in the caller's hands; None where nothing is due."""
+    owner = new_owner()
+    return next((entry for entry in due().select_related("mapping", "created_by") if _seize(entry, owner)), None)
+
+
+def _seize(entry: JobQueueEntry, owner: str) -> bool:
+    """Take an entry by compare-and-set. One whose category is busy waits for it, unless it is the more urgent one."""
+    was_lost = entry.status == JobStatus.IN_PROCESS and entry.lease_owner != ""
+    now = timezone.now()
+    values = {"lease_owner": owner, "lease_until": now + LEASE, "heartbeat_at": now, "fence": F("fence") + 1}
+    values |= {"attempts": F("attempts") + 1} if was_lost else {}
+    values |= {} if entry.status == JobStatus.IN_PROCESS else {"started_at": now, "finished_at": None}
+    if entry.status != JobStatus.IN_PROCESS:
+        _ask_aside(entry)
+    try:
+        with transaction.atomic():
+            if not due().filter(pk=entry.pk, fence=entry.fence).update(status=JobStatus.IN_PROCESS, **values):
+                return False
+    except IntegrityError:
+        change(entry, Event.WAIT, Q(fence=entry.fence))
+        return False
+    entry.refresh_from_db()
+    return entry.lease_owner == owner
+
+
+def _ask_aside(entry: JobQueueEntry) -> None:
+    """A less urgent entry of the same category that no worker has in hand waits until this one is done."""
+    free = Q(lease_owner="") | has_run_out(timezone.now())
+    slower = JobQueueEntry.objects.filter(free, category=entry.category, priority__gt=entry.priority)
+    slower.filter(status=JobStatus.IN_PROCESS).update(status=TRANSITIONS[Event.WAIT].target, **NOBODY)
+
+
+def beat(entry: JobQueueEntry) -> None:
+    """Show that its worker is alive and gets on; that many attempts failed before no longer counts.
+
+    Raises:
+        LeaseLost: another worker has it now.
+    """
+    now = timezone.now()
+    mine = JobQueueEntry.objects.filter(pk=entry.pk, fence=entry.fence, status=JobStatus.IN_PROCESS)
+    if not mine.update(lease_until=now + LEASE, heartbeat_at=now, attempts=0):
+        raise LeaseLost()
+    entry.attempts = 0
+
+
+def change(entry: JobQueueEntry, event: Event, *conditions: Q, **values: object) -> bool:
+    """Move an entry by compare-and-set; returns whether this was legal and has been done.
+
+    Whoever has it in hand loses it. Those of its category that waited for it are told.
+    """
+    sources, target = TRANSITIONS[event]
+    same = JobQueueEntry.objects.filter(*conditions, pk=entry.pk, status__in=sources)
+    with transaction.atomic():
+        if not same.update(status=target, **{**NOBODY, **values}):
+            return False
+        _release(entry.category)
+    entry.refresh_from_db()
+    return True
+
+
+def _release(category: str) -> None:
+    """Let the next of a category in: the most urgent, then the oldest."""
+    if JobQueueEntry.objects.filter(category=category, status=JobStatus.IN_PROCESS).exists():
+        return
+    waiting = JobQueueEntry.objects.filter(category=category, status=JobStatus.WAITING)
+    if following := waiting.order_by("priority", "pk").first():
+        waiting.filter(pk=following.pk).update(status=TRANSITIONS[Event.RELEASE].target)
+        hand_over()
+
+
+def put_back(entry: JobQueueEntry, *, later: timedelta | None = None) -> None:
+    """Let go of an entry between two slices. It stays In Process, or lets a more urgent one of its category pass."""
+    mine = JobQueueEntry.objects.filter(pk=entry.pk, fence=entry.fence, status=JobStatus.IN_PROCESS)
+    urgent = JobQueueEntry.objects.filter(category=entry.category, status=JobStatus.WAITING)
+    if urgent.filter(priority__lt=entry.priority).exists():
+        change(entry, Event.WAIT, Q(fence=entry.fence))
+        return
+    start = {"earliest_start": timezone.now() + later} if later else {}
+    mine.update(lease_owner="", lease_until=None, **start)
+
+
+def is_overtaken(entry: JobQueueEntry) -> bool:
+    """Whether something more urgent is due than what the worker has in hand."""
+    ahead = JobQueueEntry.objects.filter(priority__lt=entry.priority, earliest_start__lte=timezone.now())
+    return ahead.filter(Q(status=JobStatus.READY) | Q(status=JobStatus.WAITING, category=entry.category)).exists()
+
+
+def hold(entry: JobQueueEntry, by: str = "") -> None:
+    """Pause an entry: at once where no worker has it in hand, else after the page. It goes on with `restart`."""
+    _stop(entry, Event.HOLD, Request.HOLD, by)
+
+
+def cancel(entry: JobQueueEntry, by: str = "") -> None:
+    """Stop an entry for good, likewise; what it has done so far stands."""
+    _stop(entry, Event.CANCEL, Request.CANCEL, by)
+
+
+def _stop(entry: JobQueueEntry, event: Event, request: Request, by: str) -> None:
+    in_hand = Q(status=JobStatus.IN_PROCESS, lease_until__gt=timezone.now()) & ~Q(lease_owner="")
+    if change(entry, event, ~in_hand):
+        if event == Event.CANCEL:
+            close_cancelled(entry, by)
+        return
+    running = JobQueueEntry.objects.filter(pk=entry.pk, status=JobStatus.IN_PROCESS)
+    running.update(request=request, requested_by=by)
+
+
+def close_cancelled(entry: JobQueueEntry, by: str) -> None:
+    """Write down that an entry was cancelled, and by whom."""
+    now, text = timezone.now(), in_every_language(format_lazy(_("Cancelled by {user}."), user=by or "crmbridge"))
+    JobQueueEntry.objects.filter(pk=entry.pk).update(message=text, finished_at=now, failed_at=None)
+    running = entry.log.filter(state=LogState.RUNNING)
+    SynchJob.objects.filter(execution__in=running, state=JobState.RUNNING).update(
+        state=JobState.FAILED, finished_at=now, message=text
+    )
+    running.update(state=LogState.CANCELLED, finished_at=now, message=text)
+
+
+def restart(entry: JobQueueEntry) -> bool:
+    """Have a failed or paused entry run (again), from where it stopped; returns whether it was one."""
+    again = {"attempts": 0, "message": {}, "failed_at": None, "earliest_start": timezone.now(), "finished_at": None}
+    done = change(entry, Event.RESTART, **again)
+    if done:
+        hand_over()
+    return done
+
+
+def free_the_dead() -> None:
+    """Give back what a worker of this machine held that is no more, and let those in whose category is free."""
+    held = JobQueueEntry.objects.filter(status=JobStatus.IN_PROCESS).exclude(lease_owner="")
+    for entry in held:
+        if is_dead(entry.lease_owner):
+            held.filter(pk=entry.pk, fence=entry.fence).update(lease_until=timezone.now() - LEASE)
+    waiting = JobQueueEntry.objects.filter(status=JobStatus.WAITING).order_by()
+    for category in waiting.values_list("category", flat=True).distinct():
+        _release(category)
+
+
+def heed_clock() -> None:
+    """Where the clock was put back, nothing waits until it shows again what it showed before.
+
+    What has happened lies in the past; an entry of which something lies ahead is due now. What was changed in the ERP
+    since may bear a stamp that has been read past: it is read from its beginning once more, and compared.
+    """
+    now, found = timezone.now(), 0
+    for moment in ("created_at", "started_at", "finished_at", "heartbeat_at"):
+        ahead = JobQueueEntry.objects.filter(**{f"{moment}__gt": now + LEASE})
+        found += ahead.update(**{moment: now, "earliest_start": now})
+    if found:
+        log.warning("The clock was put back, or differs from machine to machine; the ERP is read again.")
+        SynchState.objects.exclude(setup="").update(setup=DISTRUSTED)
+
+
+def is_neglected(since: timedelta) -> bool:
+    """Whether something has been due for so long while no worker gave a sign of life."""
+    then = timezone.now() - since
+    is_alive = JobQueueEntry.objects.filter(heartbeat_at__gt=then).exists()
+    return not is_alive and due().filter(earliest_start__lt=then).exists()
+
+
+def heal() -> None:
+    """Recurring entries do not stand still after an error: they run again when their next time has come (C11)."""
+    failed = JobQueueEntry.objects.filter(status=JobStatus.ERROR, interval_minutes__isnull=False)
+    failed.filter(earliest_start__lte=timezone.now()).update(status=TRANSITIONS[Event.WAKE].target, attempts=0)

@@ -1,0 +1,238 @@
+"""The API of the job queue and of full synchronizations: to see, and to act on."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.contrib.auth.models import User
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import DjangoModelPermissions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from connection.errors import CRMBridgeError
+from coupling.models import TableMapping
+from sync import entries, fullsync
+from sync.models import (
+    FullSynchronization,
+    JobQueueEntry,
+    JobQueueLogEntry,
+    SynchJob,
+)
+from sync.review import Review, ReviewLine
+
+
+class RunPermissions(DjangoModelPermissions):
+    """Seeing takes the right to view, acting the right to run."""
+
+    perms_map = DjangoModelPermissions.perms_map | {
+        "GET": ["%(app_label)s.view_%(model_name)s"],
+        "HEAD": ["%(app_label)s.view_%(model_name)s"],
+        "POST": ["%(app_label)s.run_%(model_name)s"],
+    }
+
+
+class NotPossible(APIException):
+    """The action does not fit how things stand."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "not_possible"
+
+
+class JobQueueLogEntrySerializer(serializers.ModelSerializer[JobQueueLogEntry]):
+    """One execution, with the synch jobs that it made."""
+
+    message = serializers.CharField(source="message_text", read_only=True)
+    synch_jobs = serializers.PrimaryKeyRelatedField[SynchJob](many=True, read_only=True)
+
+    class Meta:
+        model = JobQueueLogEntry
+        fields = ("id", "attempt", "state", "started_at", "finished_at", "slices", "message", "synch_jobs")
+
+
+class JobQueueEntrySerializer(serializers.ModelSerializer[JobQueueEntry]):
+    """A scheduled or one-off piece of work; `request` says what it will do after the page in hand."""
+
+    mapping = serializers.SlugRelatedField[TableMapping](slug_field="name", read_only=True)
+    message = serializers.CharField(source="message_text", read_only=True)
+    log = JobQueueLogEntrySerializer(many=True, read_only=True)
+
+    class Meta:
+        model = JobQueueEntry
+        fields = (
+            "id",
+            "mapping",
+            "kind",
+            "direction",
+            "is_full",
+            "status",
+            "priority",
+            "earliest_start",
+            "interval_minutes",
+            "attempts",
+            "max_attempts",
+            "request",
+            "message",
+            "started_at",
+            "finished_at",
+            "last_success_at",
+            "log",
+        )
+
+
+class JobQueueEntryViewSet(viewsets.ReadOnlyModelViewSet[JobQueueEntry]):
+    """The job queue, newest first; hold, restart and cancel are heeded after the page in hand."""
+
+    queryset = JobQueueEntry.objects.select_related("mapping").prefetch_related("log__synch_jobs")
+    serializer_class = JobQueueEntrySerializer
+    permission_classes = [RunPermissions]
+    filterset_fields = {"mapping__name": ["exact"], "status": ["exact"], "kind": ["exact"]}
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def hold(self, request: Request, pk: str) -> Response:
+        """Pause it."""
+        entries.hold(self.get_object(), request.user.get_username())
+        return self.retrieve(request, pk)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop it for good."""
+        entries.cancel(self.get_object(), request.user.get_username())
+        return self.retrieve(request, pk)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def restart(self, request: Request, pk: str) -> Response:
+        """Have a failed or paused one run again, from where it stopped."""
+        if not entries.restart(self.get_object()):
+            raise NotPossible
+        return self.retrieve(request, pk)
+
+
+class ReviewLineSerializer(serializers.Serializer[ReviewLine]):
+    """One mapping's line: statuses as on the page (S77), blank where nothing has been started."""
+
+    id = serializers.IntegerField(source="line.pk")
+    mapping = serializers.CharField(source="line.name")
+    direction = serializers.CharField(source="line.direction")
+    recommendation = serializers.CharField(source="line.recommendation")
+    reason = serializers.CharField(source="line.reason_text")
+    depends_on = serializers.ListField(child=serializers.CharField())
+    waits_for = serializers.SerializerMethodField()
+    job_queue_entry = serializers.IntegerField(source="line.entry_id", allow_null=True)
+    job_queue_entry_status = serializers.CharField(source="entry_status.value")
+    to_job = serializers.IntegerField(source="to_job.pk", default=None)
+    to_job_status = serializers.CharField(source="to_status.value")
+    from_job = serializers.IntegerField(source="from_job.pk", default=None)
+    from_job_status = serializers.CharField(source="from_status.value")
+    message = serializers.CharField()
+    failed_records = serializers.IntegerField(source="failed")
+    done = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+    def get_waits_for(self, line: ReviewLine) -> list[str]:
+        """The names of the lines that it waits for now."""
+        return [each.name for each in line.waits_for]
+
+
+class ReviewSerializer(serializers.Serializer[Review]):
+    """A full synchronization with its lines, progress, rate (records a second) and the seconds left."""
+
+    id = serializers.IntegerField(source="full.pk")
+    state = serializers.CharField(source="full.state")
+    started_by = serializers.CharField(source="full.started_by.username", default=None)
+    created_at = serializers.DateTimeField(source="full.created_at")
+    started_at = serializers.DateTimeField(source="full.started_at", allow_null=True)
+    finished_at = serializers.DateTimeField(source="full.finished_at", allow_null=True)
+    percent = serializers.IntegerField()
+    rate = serializers.FloatField(allow_null=True)
+    seconds_left = serializers.FloatField(source="time_left.total_seconds", default=None)
+    lines = ReviewLineSerializer(many=True)
+
+
+class FullSynchronizationSerializer(serializers.ModelSerializer[FullSynchronization]):
+    """A full synchronization in the list of them."""
+
+    class Meta:
+        model = FullSynchronization
+        fields = ("id", "state", "is_current", "created_at", "started_at", "finished_at")
+
+
+class FullSynchronizationViewSet(viewsets.ReadOnlyModelViewSet[FullSynchronization]):
+    """Full synchronizations, newest first; ask for one again and again to follow its progress."""
+
+    queryset = FullSynchronization.objects.select_related("started_by")
+    serializer_class = FullSynchronizationSerializer
+    permission_classes = [RunPermissions]
+
+    @extend_schema(responses=ReviewSerializer)
+    def retrieve(self, request: Request, *args: object, **kwargs: object) -> Response:
+        """One with its lines, as it stands now."""
+        return _review(self.get_object())
+
+    @extend_schema(request=None, responses=ReviewSerializer)
+    @action(detail=False, methods=["post"])
+    def prepare(self, request: Request) -> Response:
+        """Make the lines, without starting anything."""
+        return _review(_done(lambda: fullsync.prepare(_user(request))))
+
+    @extend_schema(request=None, responses=ReviewSerializer)
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str) -> Response:
+        """Start it, or go on with a paused one; returns at once (S75)."""
+        return self._act(fullsync.start)
+
+    @extend_schema(request=None, responses=ReviewSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Let every line stop after the page in hand."""
+        return self._act(fullsync.pause)
+
+    @extend_schema(request=None, responses=ReviewSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop every line for good."""
+        return self._act(fullsync.cancel)
+
+    @extend_schema(request=None, responses=ReviewSerializer)
+    @action(detail=True, methods=["post"])
+    def restart(self, request: Request, pk: str) -> Response:
+        """Restart the lines that failed."""
+        return self._act(lambda full, user: fullsync.restart_failed(full))
+
+    @extend_schema(request=None, responses=ReviewSerializer)
+    @action(detail=True, methods=["post"])
+    def reset(self, request: Request, pk: str) -> Response:
+        """Keep it as history and prepare a new one."""
+        full = self.get_object()
+        return _review(_done(lambda: fullsync.reset(full, _user(request))))
+
+    def _act(self, do: Callable[[FullSynchronization, User], object]) -> Response:
+        full = self.get_object()
+        if not _done(lambda: do(full, _user(self.request))):
+            raise NotPossible
+        return _review(full)
+
+
+T = TypeVar("T")
+
+
+def _done(do: Callable[[], T]) -> T:
+    try:
+        return do()
+    except CRMBridgeError as error:
+        raise NotPossible(str(error)) from error
+
+
+def _review(full: FullSynchronization) -> Response:
+    full.refresh_from_db()
+    return Response(ReviewSerializer(Review.of(full)).data)
+
+
+def _user(request: Request) -> User:
+    assert isinstance(request.user, User)
+    return request.user

@@ -1,0 +1,249 @@
+"""What a worker does with an entry: one slice of its run, and what becomes of it afterwards (I5, I11)."""
+
+import logging
+import time
+from datetime import timedelta
+
+from django.core.cache import cache
+from django.db import DatabaseError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from connection.dataverse.client import DataverseClient
+from connection.errors import Bug, CRMBridgeError, FixSetup, RetryLater
+from connection.models import CRMConnection
+from coupling.models import Direction, TableMapping
+from sync import fullsync, schedules
+from sync.engine.reading import released
+from sync.engine.run import MayGoOn, Order, advance, text_and_fix
+from sync.entries import (
+    beat,
+    change,
+    close_cancelled,
+    due,
+    free_the_dead,
+    heal,
+    heed_clock,
+    is_overtaken,
+    put_back,
+    take,
+)
+from sync.lease import AlreadyRunning, LeaseLost
+from sync.models import (
+    Event,
+    JobKind,
+    JobQueueEntry,
+    JobQueueLogEntry,
+    JobType,
+    LogState,
+    Notification,
+    Priority,
+    Request,
+    Side,
+    SynchJob,
+    Waiting,
+)
+from sync.notifying import look_out
+from sync.queue import enqueue, forget_old, hand_over, hand_over_many
+from sync.quiet import after_quiet_hours
+
+log = logging.getLogger(__name__)
+
+SLICE = 25.0
+"""Seconds after which a run lets go after the page in hand, so that no task outlives the broker's patience."""
+LONGEST_DELAY = timedelta(hours=1)
+BUSY_DELAY = timedelta(seconds=5)
+
+
+WORK = ("inserted", "modified", "deleted", "failed", "coupled", "uncoupled", "conflicts")
+"""Counters that say that a recurring run had something to do (F6.2)."""
+
+
+class MappingOff(FixSetup):
+    """The mapping of an entry is switched off."""
+
+    text = _("This mapping is switched off.")
+    fix = _("Enable it under Integration Table Mappings, then restart the job.")
+
+
+class DatabaseAway(RetryLater):
+    """Our own database cannot be used for the moment: it is locked, away, or its disk is full."""
+
+    text = _("crmbridge's own database could not be used.")
+    fix = _("crmbridge tries again by itself; if this lasts, look at the database server and its free disk space.")
+
+
+class WorkerLost(RetryLater):
+    """Worker after worker died with this entry in hand."""
+
+    text = _("The process that ran this ended without a word, time after time.")
+    fix = _("Look at the worker's log and the machine's memory, then restart the job.")
+
+
+def work_once() -> bool:
+    """Take the most urgent entry that is due and run a slice of it; returns whether there was one.
+
+    Where our database cannot even note what went wrong, the log says so, and the entry is due again once its lease has
+    run out.
+    """
+    entry = take()
+    if entry is None:
+        return False
+    try:
+        _run_slice(entry)
+    except DatabaseError:
+        log.exception("%s: %s %s", entry, DatabaseAway.text, DatabaseAway.fix)
+        return True
+    if due().exists():
+        hand_over()
+    return True
+
+
+def sweep() -> None:
+    """Put right what nobody else does: dead workers' entries, lost tasks, a clock that was set, errors whose next time
+    has come."""
+    heed_clock()
+    free_the_dead()
+    heal()
+    fullsync.go_on()
+    schedules.ensure()
+    # Before the probe is handed over, which would pass for somebody who was told of the work.
+    hand_over_many(due().count())
+    if schedules.may_probe():
+        hand_over("sync.tasks.probe")
+    if cache.add("sync.look_out", True, timeout=60):
+        look_out(timezone.now())
+    if cache.add("sync.forget_old", True, timeout=3600):
+        forget_old(timezone.now())
+        Notification.forget_old()
+
+
+def _run_slice(entry: JobQueueEntry) -> None:
+    execution = _execution(entry)
+    try:
+        if _heeds_request(entry):
+            return
+        if entry.attempts > entry.max_attempts:
+            raise WorkerLost
+        is_done = advance(execution, _client(entry), _order(entry), _pulse(entry))
+    except AlreadyRunning:
+        put_back(entry, later=BUSY_DELAY)
+    except LeaseLost:
+        log.warning("%s was taken over by another worker.", entry)
+    except CRMBridgeError as error:
+        _fail(entry, execution, error)
+    except DatabaseError as error:
+        _fail(entry, execution, DatabaseAway(technical=repr(error)))
+    except Exception as error:
+        log.exception("%s failed", entry)
+        _fail(entry, execution, Bug(technical=repr(error)))
+    else:
+        _succeed(entry, execution) if is_done else _let_go(entry)
+
+
+def _execution(entry: JobQueueEntry) -> JobQueueLogEntry:
+    """The log line of this execution; one that a dead worker left open is gone on with."""
+    execution, _ = JobQueueLogEntry.objects.get_or_create(
+        entry=entry, state=LogState.RUNNING, defaults={"attempt": entry.attempts + 1}
+    )
+    execution.entry = entry
+    execution.slices += 1
+    execution.worker = entry.lease_owner.rpartition(":")[0]
+    execution.save(update_fields=["slices", "worker"])
+    return execution
+
+
+def _client(entry: JobQueueEntry) -> DataverseClient:
+    if not entry.mapping.is_enabled:
+        raise MappingOff
+    return CRMConnection.enabled().client()
+
+
+def _order(entry: JobQueueEntry) -> Order:
+    if entry.kind == JobKind.COUPLE:
+        return Order(type=JobType.COUPLING)
+    direction = Direction(entry.direction)
+    return Order(direction, full=entry.is_full, released_only=entry.kind == JobKind.RELEASE)
+
+
+def _pulse(entry: JobQueueEntry) -> MayGoOn:
+    """A sign of life after every page, and whether the run may go on to the next one."""
+    ends = time.monotonic() + SLICE
+
+    def may_go_on(job: SynchJob) -> bool:
+        beat(entry)
+        entry.refresh_from_db(fields=["request", "requested_by"])
+        return not entry.request and time.monotonic() < ends and not is_overtaken(entry)
+
+    return may_go_on
+
+
+def _let_go(entry: JobQueueEntry) -> None:
+    if not _heeds_request(entry):
+        put_back(entry)
+
+
+def _heeds_request(entry: JobQueueEntry) -> bool:
+    """Pause or cancel the entry where somebody asked for it while it was in hand."""
+    entry.refresh_from_db(fields=["request", "requested_by"])
+    by = entry.requested_by
+    if entry.request == Request.HOLD:
+        change(entry, Event.HOLD, Q(fence=entry.fence))
+        return True
+    if entry.request == Request.CANCEL:
+        if change(entry, Event.CANCEL, Q(fence=entry.fence)):
+            close_cancelled(entry, by)
+        return True
+    return False
+
+
+def _succeed(entry: JobQueueEntry, execution: JobQueueLogEntry) -> None:
+    now = timezone.now()
+    event, rest = Event.FINISH, timedelta(0)
+    if entry.interval_minutes is not None:
+        did_work = any(getattr(job, name) for job in execution.synch_jobs.all() for name in WORK)
+        event = Event.REPEAT if did_work else Event.IDLE
+        rest = timedelta(minutes=entry.interval_minutes if did_work else entry.idle_minutes)
+    times = {"finished_at": now, "last_success_at": now, "earliest_start": after_quiet_hours(entry, now + rest)}
+    with transaction.atomic():
+        if change(entry, event, Q(fence=entry.fence), attempts=0, message={}, failed_at=None, **times):
+            _close(execution, LogState.FINISHED)
+    _release_waiting(entry, execution)
+    fullsync.go_on()
+
+
+def _fail(entry: JobQueueEntry, execution: JobQueueLogEntry, error: CRMBridgeError) -> None:
+    """What passes by itself is tried again after a growing wait; the rest waits for a person (I11), or, where the entry
+    is recurring, for its next time (C11)."""
+    attempts, now = entry.attempts + 1, timezone.now()
+    passes = isinstance(error, RetryLater) and attempts < entry.max_attempts
+    rest = _delay(entry, error) if passes else timedelta(minutes=entry.interval_minutes or 0)
+    values = {"attempts": attempts, "message": text_and_fix(error), "finished_at": now, "earliest_start": now + rest}
+    values |= {} if passes else {"failed_at": now}
+    with transaction.atomic():
+        if change(entry, Event.RETRY if passes else Event.FAIL, Q(fence=entry.fence), **values):
+            _close(execution, LogState.FAILED, error)
+    fullsync.go_on()
+
+
+def _delay(entry: JobQueueEntry, error: CRMBridgeError) -> timedelta:
+    asked = getattr(error, "retry_after", None) or 0
+    doubled = entry.rerun_delay * 2 ** min(entry.attempts, 10)
+    return min(timedelta(seconds=max(asked, doubled)), LONGEST_DELAY)
+
+
+def _close(execution: JobQueueLogEntry, state: LogState, error: CRMBridgeError | None = None) -> None:
+    execution.state, execution.finished_at = state, timezone.now()
+    execution.message, execution.technical = (text_and_fix(error), error.technical) if error else ({}, "")
+    execution.save(update_fields=["state", "finished_at", "message", "technical"])
+
+
+def _release_waiting(entry: JobQueueEntry, execution: JobQueueLogEntry) -> None:
+    """Records that waited for those which got a partner just now go on by themselves (I7)."""
+    if not any(job.inserted or job.coupled for job in execution.synch_jobs.all()):
+        return
+    waiting = Waiting.objects.filter(waits_for=entry.mapping).order_by().values("mapping").distinct()
+    for mapping in TableMapping.objects.filter(pk__in=waiting, is_enabled=True):
+        if any(True for side in Side for _ in released(mapping, side)):
+            enqueue(mapping, JobKind.RELEASE, priority=Priority.SCHEDULED)

@@ -1,0 +1,134 @@
+"""Schedules: every half hour, sooner after a change on either side, not in quiet hours, and loud when all is silent."""
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+from pytest_django import Settings
+
+from connection.dataverse.client import DataverseClient
+from connection.models import CRMConnection
+from coupling.models import TableMapping
+from financials.models import Customer
+from sync import schedules
+from sync.delays import delays
+from sync.entries import due
+from sync.models import JobQueueEntry, JobStatus, LogState, SynchJob, SynchState
+from sync.quiet import after_quiet_hours
+from sync.working import sweep, work_once
+from tests.factories import ConnectionFactory, TableMappingFactory
+from tests.sync.sides import edit_account
+
+Run = Callable[..., dict[str, SynchJob]]
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    cache.clear()
+    schedules._last_woken.clear()
+
+
+@pytest.fixture
+def entry(db: None) -> JobQueueEntry:
+    """The schedule of customers, which was made by a sweep."""
+    ConnectionFactory.create()
+    TableMappingFactory.create()
+    sweep()
+    return JobQueueEntry.objects.get()
+
+
+def from_now(entry: JobQueueEntry) -> float:
+    """Minutes until an entry starts."""
+    entry.refresh_from_db()
+    return (entry.earliest_start - timezone.now()).total_seconds() / 60
+
+
+def test_every_enabled_mapping_gets_one_schedule_of_30_minutes(entry: JobQueueEntry) -> None:
+    TableMappingFactory.create(name="OFF", is_enabled=False)
+    sweep()
+    assert JobQueueEntry.objects.get() == entry
+    assert entry.interval_minutes == 30
+    assert 29 < from_now(entry) <= 30
+
+
+def test_recurring_entries_rest_while_nothing_is_connected_or_their_mapping_is_off(entry: JobQueueEntry) -> None:
+    JobQueueEntry.objects.update(earliest_start=timezone.now())
+    assert due().count() == 1
+    TableMapping.objects.update(is_enabled=False)
+    assert due().count() == 0
+    TableMapping.objects.update(is_enabled=True)
+    CRMConnection.objects.update(is_enabled=False)
+    assert due().count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_c7_a_local_change_wakes_its_mapping_at_the_commit(entry: JobQueueEntry) -> None:
+    JobQueueEntry.objects.update(status=JobStatus.INACTIVE)
+    Customer.objects.create(no="C1", name="Fjord AS")
+    assert from_now(entry) < 0.1
+    assert entry.status == JobStatus.READY
+    JobQueueEntry.objects.update(status=JobStatus.ON_HOLD, earliest_start=timezone.now() + timedelta(hours=1))
+    schedules._last_woken.clear()
+    Customer.objects.create(no="C2", name="Berg AS")
+    assert from_now(entry) > 50
+    assert entry.status == JobStatus.ON_HOLD
+
+
+def test_c7_a_change_in_the_crm_is_found_by_one_request_and_wakes_its_mapping(
+    northwind: None, mappings: dict[str, TableMapping], crm: DataverseClient, run: Run, settings: Settings
+) -> None:
+    run(full=True)
+    run()
+    sweep()
+    settings.PROBE_SECONDS = 0
+    customers = JobQueueEntry.objects.get(mapping=mappings["CUSTOMER"])
+    before = crm.requests_sent
+    schedules.probe()
+    assert crm.requests_sent - before <= 3
+    assert from_now(customers) > 20
+    edit_account(crm, "ALFKI", fax="1")
+    schedules.probe()
+    assert from_now(customers) < 0.1
+    assert JobQueueEntry.objects.filter(earliest_start__lt=timezone.now() + timedelta(minutes=1)).count() == 1
+    settings.PROBE_SECONDS = 60
+    SynchState.objects.update(probed_at=timezone.now())
+    assert not schedules.may_probe()
+    JobQueueEntry.objects.filter(pk=customers.pk).update(earliest_start=timezone.now())
+    assert work_once()
+    assert Customer.objects.get(no="ALFKI").fax_no == "1"
+    assert from_now(customers) > 29
+
+
+@pytest.mark.parametrize(
+    ("quiet", "moment", "expected"),
+    [
+        ((22, 6), datetime(2026, 5, 4, 23, 30), datetime(2026, 5, 5, 6)),
+        ((22, 6), datetime(2026, 5, 5, 3), datetime(2026, 5, 5, 6)),
+        ((22, 6), datetime(2026, 5, 5, 6), datetime(2026, 5, 5, 6)),
+        ((8, 16), datetime(2026, 5, 5, 9), datetime(2026, 5, 5, 16)),
+        ((8, 16), datetime(2026, 5, 5, 7), datetime(2026, 5, 5, 7)),
+        # The clocks go forward at 02:00 this night.
+        ((22, 6), datetime(2026, 3, 29, 1, 30), datetime(2026, 3, 29, 6)),
+    ],
+)
+def test_quiet_hours_are_kept_by_the_local_clock(quiet: Any, moment: datetime, expected: datetime) -> None:
+    entry = JobQueueEntry(quiet_from=time(quiet[0]), quiet_until=time(quiet[1]))
+    assert after_quiet_hours(entry, timezone.make_aware(moment)) == timezone.make_aware(expected)
+
+
+def test_e9_the_delay_is_told_and_silence_is_an_alarm(entry: JobQueueEntry) -> None:
+    now = timezone.now()
+    JobQueueEntry.objects.update(created_at=now - timedelta(hours=30))
+    entry.refresh_from_db()
+    assert schedules.silent() == [entry]
+    for hours in (20, 12, 11):
+        entry.log.create(state=LogState.FINISHED, finished_at=now - timedelta(hours=hours))
+    JobQueueEntry.objects.update(last_success_at=now - timedelta(hours=11))
+    entry.refresh_from_db()
+    [(_entry, (present, worst, _until_next))] = delays([entry])
+    assert round(present.total_seconds() / 3600) == 11
+    assert round(worst.total_seconds() / 3600) == 11
+    assert schedules.silent() == []
