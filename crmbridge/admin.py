@@ -1,25 +1,28 @@
-"""API keys in Django admin: issued once, shown once, revoked for good. The task queue's own pages are taken away."""
+"""API keys and the set-up guide in Django admin. The task queue's own pages are taken away."""
 
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from django_q.models import Failure, OrmQ, Schedule, Success
 
-from crmbridge.models import ApiKey
+from crmbridge.models import ApiKey, GuideDraft, GuideStep
 
 # Django's admin classes take type arguments only in their stubs.
 if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[ApiKey]
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
 else:
     ModelAdmin = admin.ModelAdmin
+    TabularInline = admin.TabularInline
 
 # `Schedule.func` is any Python name: who may edit schedules there may run any code (libraries.md 2.9-11).
-for model in (Schedule, Success, Failure, OrmQ):
+for model in apps.get_app_config("django_q").get_models():
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
@@ -42,6 +45,12 @@ class ApiKeyAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         """Whom a key acts for is settled when it is issued."""
         return ("user", *self.told) if obj else ()
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only superusers issue a key that acts as a superuser."""
+        if db_field.name == "user" and not request.user.is_superuser:
+            kwargs["queryset"] = User.objects.filter(is_superuser=False)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """Keys are revoked, not deleted: who used which key stays known."""
@@ -70,3 +79,32 @@ class ApiKeyAdmin(ModelAdmin):
         count = ApiKey.revoke(queryset)
         text = ngettext("%(count)d key was revoked.", "%(count)d keys were revoked.", count) % {"count": count}
         self.message_user(request, text, messages.SUCCESS)
+
+
+class _Written:
+    """The guide's pages write these rows; here they are looked at."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The guide makes them."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The guide changes them."""
+        return False
+
+
+class GuideStepInline(_Written, TabularInline):
+    """The steps that were completed, and by whom."""
+
+    model = GuideStep
+    fields = ("name", "done_by", "done_at")
+
+
+@admin.register(GuideDraft)
+class GuideDraftAdmin(_Written, ModelAdmin):
+    """How far the set-up guide has come, and who did what. Deleting an unfinished one starts the guide over."""
+
+    list_display = ("started_at", "started_by", "is_finished", "finished_at", "finished_by")
+    list_filter = ("is_finished",)
+    list_select_related = ("started_by", "finished_by")
+    inlines = (GuideStepInline,)

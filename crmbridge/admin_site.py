@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
+INTEGRATION_APPS = ("connection", "coupling", "sync")
+
 
 class CrmbridgeAdminSite(AdminSite):
     """Django admin with crmbridge's name on it, and one door for everybody: the product's sign-in page."""
@@ -18,6 +20,13 @@ class CrmbridgeAdminSite(AdminSite):
     site_header = _("crmbridge administration")
     site_title = "crmbridge"
     index_title = _("Tables")
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The tables; those of the integration only where the experience has it (S7)."""
+        apps = super().get_app_list(request, app_label)
+        if request.has_integration:  # type: ignore[attr-defined]  # set by middleware
+            return apps
+        return [app for app in apps if app["app_label"] not in INTEGRATION_APPS]
 
     @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -10,11 +10,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
 
-from connection.api import ConnectionViewSet
-from coupling.api import CouplingViewSet, TableMappingViewSet
+from connection.api import SolutionImportViewSet
+from coupling.api import CouplingViewSet
+from coupling.preflight.api import PreflightViewSet
+from crmbridge.guide.api import SetUpViewSet, SwitchedMappingViewSet
 from crmbridge.middleware import HEADER, policy
 from financials.api import VIEWSETS as FINANCIALS
 from sync.api import ConflictViewSet, SynchErrorViewSet, SynchJobViewSet
+from sync.notification_api import NotificationViewSet
+from sync.queue_api import FullSynchronizationViewSet, JobQueueEntryViewSet
 
 
 class SwaggerView(SpectacularSwaggerSplitView):
@@ -34,12 +38,17 @@ def _router() -> DefaultRouter:
     router = DefaultRouter()
     for name, viewset in FINANCIALS.items():
         router.register(name, viewset)
-    router.register("connection", ConnectionViewSet)
-    router.register("mappings", TableMappingViewSet)
+    router.register("connection", SetUpViewSet)
+    router.register("solution-imports", SolutionImportViewSet)
+    router.register("preflight", PreflightViewSet, basename="preflight")
+    router.register("mappings", SwitchedMappingViewSet)
     router.register("couplings", CouplingViewSet)
     router.register("synch-jobs", SynchJobViewSet)
     router.register("synch-errors", SynchErrorViewSet)
     router.register("conflicts", ConflictViewSet)
+    router.register("job-queue-entries", JobQueueEntryViewSet)
+    router.register("full-synchronizations", FullSynchronizationViewSet)
+    router.register("notifications", NotificationViewSet, basename="notification")
     return router
 
 

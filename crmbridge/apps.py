@@ -2,15 +2,22 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
 class CrmbridgeConfig(AppConfig):
-    """The project as an app: its API keys, templates and commands."""
+    """The project as an app: its API keys, groups, templates and commands."""
 
     name = "crmbridge"
     verbose_name = _("Access")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have every migration give the product's groups their permissions."""
+        from crmbridge.groups import give_permissions
+
+        post_migrate.connect(give_permissions, dispatch_uid="crmbridge.groups")
 
 
 class CrmbridgeAdminConfig(AdminConfig):

@@ -13,6 +13,8 @@ from django.utils.text import capfirst
 from connection.models import CRMConnection
 from coupling.listing import erp_model, permissions_to_see, slug_of
 from coupling.models import Direction, TableMapping
+from crmbridge.help import topic_of
+from sync.models import Notification
 
 THEMES: Final = ("auto", "light", "dark")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -34,7 +36,9 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "theme": theme,
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
         "themes": THEMES,
+        "help_topic": topic_of(request.resolver_match),
         "table_links": SimpleLazyObject(lambda: table_links(request)),
+        "unread": SimpleLazyObject(lambda: Notification.unread_by(request.user).count()),
         "is_sandbox": SimpleLazyObject(lambda: is_sandbox(CRMConnection.current())),
     }
 

@@ -1,8 +1,9 @@
-"""Secrets of this installation: from the environment, else generated once into a file only its owner can read."""
+"""Secrets and fingerprint of this installation: from the environment, else made once in files for their owner only."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -23,6 +24,26 @@ def secret(name: str, *, folder: Path, generate: Callable[[], str], production: 
     if production:
         raise ImproperlyConfigured(f"Set {name} (or {name}_FILE): production does not generate secrets.")
     return _generated_once(folder / f"{name.lower()}.secret", generate)
+
+
+def installation_id(name: str, folder: Path) -> str:
+    """The fingerprint of this installation: of NAME, else of a random name that `folder` keeps from its first use.
+
+    The folder's own place belongs to the latter, so that a folder that was copied together with the database in it is
+    another installation.
+    """
+    kept = name or f"{_generated_once(folder / 'installation.id', lambda: str(uuid4()))} {folder.resolve()}"
+    return uuid5(NAMESPACE_URL, kept).hex
+
+
+def optional_secret(name: str) -> str:
+    """The secret NAME from the variable NAME or the file named by NAME_FILE; empty where neither is given.
+
+    Raises:
+        ImproperlyConfigured: NAME_FILE cannot be read.
+    """
+    path = os.environ.get(f"{name}_FILE")
+    return os.environ.get(name) or (_read(Path(path), name) if path else "")
 
 
 def _read(path: Path, name: str) -> str:

@@ -1,6 +1,6 @@
 """The numbers of Home: connection, mappings and latest runs, at a constant number of queries (I9)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,7 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from coupling.listing import erp_model
 from coupling.models import Coupling, CouplingState, TableMapping
 from crmbridge.context import TableLink, table_link
-from sync.models import Conflict, JobState, SynchError, SynchJob, Waiting
+from crmbridge.templatetags.look import time_left
+from sync.causes import failed_entries
+from sync.delays import Delay, delays
+from sync.models import Conflict, JobQueueEntry, JobState, SynchError, SynchJob, Waiting
+from sync.queue_views import FAILED
+from sync.schedules import silent
 
 COUNTED_TABLES: Final = ("CUSTOMER", "CONTACT")
 RECENT_JOBS: Final = 8
@@ -22,10 +27,10 @@ RECENT_JOBS: Final = 8
 
 @dataclass(frozen=True)
 class Cue:
-    """One number on Home, the page that lists what it counts, and the tone it has when it is not zero."""
+    """One number or span of time on Home, the page that lists what it counts, and its tone when it is not zero."""
 
     caption: str | Promise
-    number: int
+    number: int | str
     address: str = ""
     tone: str = "accent"
 
@@ -47,13 +52,14 @@ class MappingLine:
     errors: int
     conflicts: int
     waiting: int
+    delay: Delay | None
 
 
 def cues(lines: Sequence[MappingLine]) -> list[Cue]:
     """The numbers above the mappings, of which the troubles lead to their lists."""
     counted = [_records_cue(line) for line in lines if line.mapping.name in COUNTED_TABLES]
     running = SynchJob.objects.filter(state=JobState.RUNNING).count()
-    jobs = reverse("sync:jobs")
+    jobs, entries = reverse("sync:jobs"), reverse("sync:entries")
     return [
         *(cue for cue in reversed(counted) if cue),
         Cue(_("Coupled records"), sum(line.coupled for line in lines), tone="good"),
@@ -61,18 +67,24 @@ def cues(lines: Sequence[MappingLine]) -> list[Cue]:
         Cue(_("Conflicts"), sum(line.conflicts for line in lines), reverse("sync:conflicts"), "wait"),
         Cue(_("Waiting records"), sum(line.waiting for line in lines), tone="wait"),
         Cue(_("Running jobs"), running, f"{jobs}?state={JobState.RUNNING}", "busy"),
+        Cue(_("Failed job queue entries"), failed_entries().count(), f"{entries}?state={FAILED}", "bad"),
+        Cue(_("Mappings without success"), len(silent()), entries, "bad"),
+        *_times(lines, entries),
     ]
 
 
-def mapping_lines(user: User | AnonymousUser) -> list[MappingLine]:
-    """A line for every enabled mapping; with a link to the lists that the user may see."""
-    mappings = TableMapping.objects.filter(is_enabled=True)
+def mapping_lines(user: User | AnonymousUser, mappings: Iterable[TableMapping] | None = None) -> list[MappingLine]:
+    """A line for each of the mappings, or every enabled one; with a link to the lists that the user may see."""
+    mappings = TableMapping.objects.filter(is_enabled=True) if mappings is None else mappings
     open_only = Q(resolved_at=None)
     coupled = _counts(Coupling.objects.filter(state=CouplingState.COUPLED), "mapping")
     errors = _counts(SynchError.objects.filter(open_only), "mapping")
     conflicts = _counts(Conflict.objects.filter(open_only), "coupling__mapping")
     waiting = _counts(Waiting.objects.all(), "mapping")
     successes, last_jobs = _runs()
+    behind = {
+        entry.mapping_id: delay for entry, delay in delays(JobQueueEntry.objects.filter(interval_minutes__isnull=False))
+    }
     return [
         MappingLine(
             mapping,
@@ -83,9 +95,20 @@ def mapping_lines(user: User | AnonymousUser) -> list[MappingLine]:
             errors.get(mapping.pk, 0),
             conflicts.get(mapping.pk, 0),
             waiting.get(mapping.pk, 0),
+            behind.get(mapping.pk),
         )
         for mapping in mappings
     ]
+
+
+def _times(lines: Sequence[MappingLine], entries: str) -> list[Cue]:
+    """How far the mappings with a schedule are behind at most, and when the next of them runs."""
+    scheduled = [line.delay for line in lines if line.delay]
+    nexts = [delay.until_next for delay in scheduled if delay.until_next is not None]
+    longest = (
+        [Cue(_("Longest delay"), time_left(max(each.present for each in scheduled)), entries)] if scheduled else []
+    )
+    return [*longest, *([Cue(_("Until the next run"), time_left(min(nexts)), entries)] if nexts else [])]
 
 
 def recent_jobs() -> QuerySet[SynchJob]:

@@ -1,4 +1,4 @@
-"""API keys: how programs sign in, with the permissions of the user they act for."""
+"""API keys, by which programs sign in with the permissions of a user, and the state of the set-up guide."""
 
 import hashlib
 import secrets
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 PREFIX_LENGTH: Final = 8
@@ -83,3 +84,54 @@ class ApiKey(models.Model):
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class GuideDraft(models.Model):
+    """How far the guide **Dynamics CRM Connection Setup** has come. At most one is open, and administrators share it.
+
+    It holds nothing of the connection itself: that is kept on the disabled `CRMConnection` and its mappings, which
+    the window **CRM Connection Setup** shows too (S18). Nothing works before the guide is finished (S26).
+    """
+
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("started by")
+    )
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    imports_solution = models.BooleanField(_("import the solution"), null=True)
+    runs_full_synchronization = models.BooleanField(_("run full synchronization"), null=True)
+    is_finished = models.BooleanField(_("finished"), default=False)
+    finished_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("finished by")
+    )
+    finished_at = models.DateTimeField(_("finished on"), null=True)
+
+    class Meta:
+        verbose_name = _("set-up guide")
+        verbose_name_plural = _("set-up guides")
+        ordering = ["-started_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["is_finished"], condition=Q(is_finished=False), name="one_open_guide")
+        ]
+
+    def __str__(self) -> str:
+        return date_format(timezone.localtime(self.started_at), "SHORT_DATETIME_FORMAT")
+
+
+class GuideStep(models.Model):
+    """A step of the guide that somebody has completed, and who it was."""
+
+    draft = models.ForeignKey(GuideDraft, models.CASCADE, related_name="steps", verbose_name=_("set-up guide"))
+    name = models.CharField(_("step"), max_length=20)
+    done_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("done by")
+    )
+    done_at = models.DateTimeField(_("done"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("step of the guide")
+        verbose_name_plural = _("steps of the guide")
+        ordering = ["done_at", "pk"]
+        constraints = [models.UniqueConstraint(fields=["draft", "name"], name="each_step_once")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -5,6 +5,7 @@ The variables are listed in README.md, "Configuring".
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
@@ -12,7 +13,7 @@ from cryptography.fernet import Fernet
 from django.core.management.utils import get_random_secret_key
 from django.utils.translation import gettext_lazy as _
 
-from crmbridge.environment import secret
+from crmbridge.environment import installation_id, optional_secret, secret
 
 # Lets views and admins name their model as `ListView[Customer]` at run time too.
 django_stubs_ext.monkeypatch()
@@ -37,8 +38,17 @@ ALLOWED_HOSTS = env.list(
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_ADDRESS = env.str("CRMBRIDGE_SITE_ADDRESS", "http://localhost:8000")
 
+# A database that was enabled by another installation is a copy, and makes no call to the CRM. All machines of an
+# installation have the same name: in production that of the site, unless they are told another.
+INSTALLATION = installation_id(env.str("CRMBRIDGE_INSTALLATION", SITE_ADDRESS if PRODUCTION else ""), VAR_DIR)
+
+# What a Prometheus server shows at /metrics; empty lets in only people who may see synch jobs.
+METRICS_TOKEN = optional_secret("CRMBRIDGE_METRICS_TOKEN")
+
 # Addresses outside *.dynamics.com and its sovereign clouds that a connection may name (the sandbox, tests).
 EXTRA_CRM_HOSTS = env.list("CRMBRIDGE_EXTRA_CRM_HOSTS", default=[])
+# Where `manage.py sandbox --data var/sandbox` says how it is reached; the set-up guide offers it.
+SANDBOX_FILE = VAR_DIR / "sandbox" / "sandbox.json"
 
 INSTALLED_APPS = [
     "crmbridge.apps.CrmbridgeAdminConfig",
@@ -76,6 +86,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "crmbridge.experience.SuiteOnly",
+    "connection.lane.SomebodyWaits",
 ]
 
 ROOT_URLCONF = "crmbridge.urls"
@@ -142,6 +154,9 @@ Q_CLUSTER: dict[str, Any] = {
     "log_level": "INFO",
 } | ({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"})
 
+# How often a mapping that sleeps asks the CRM for changes.
+PROBE_SECONDS = env.int("CRMBRIDGE_PROBE_SECONDS", 10)
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -152,7 +167,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = env.str("CRMBRIDGE_LANGUAGE", "en")
 LANGUAGES = [("en", _("English")), ("nb", _("Norwegian Bokmål"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.str("TIME_ZONE", "Europe/Oslo")
@@ -197,6 +212,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+# How notifications leave by e-mail; without EMAIL_URL they do not. `sync.digest` says who gets them.
+SENDS_MAIL = bool(env.str("EMAIL_URL", ""))
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("CRMBRIDGE_MAIL_FROM", f"crmbridge@{urlsplit(SITE_ADDRESS).hostname}")
+NOTIFY = env.list("CRMBRIDGE_NOTIFY", default=[])
+
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SESSION_COOKIE_HTTPONLY = True
@@ -206,13 +228,23 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 if env.bool("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+DEFAULT_EXCEPTION_REPORTER = "connection.reports.MaskedReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "connection.reports.MaskedVariables"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"secrets": {"()": "connection.masking.SecretFilter"}},
+    "filters": {
+        "secrets": {"()": "connection.masking.SecretFilter"},
+        "once_a_minute": {"()": "crmbridge.log_filters.OnceAMinute"},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["secrets"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     # urllib3 would log addresses with query strings at DEBUG; the client logs what is worth knowing.
-    "loggers": {"urllib3": {"level": "WARNING"}, "msal": {"level": "WARNING"}},
+    "loggers": {
+        "urllib3": {"level": "WARNING"},
+        "msal": {"level": "WARNING"},
+        # While its broker is away, the task queue says so twenty times a second.
+        "django-q": {"filters": ["once_a_minute"]},
+    },
 }

@@ -4,7 +4,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -38,6 +38,13 @@ class Program:
         elif self.process and self.process.exit_code is not None:
             self._note_crash(self.process, now)
 
+    def start_over(self, why: str) -> None:
+        """Kill it, because it does nothing any more though it is there, and start it again at once."""
+        if self.process:
+            log.error("%s is started again: %s", self.name, why)
+            self.process.end(0)
+            self.process, self.start_at = None, time.monotonic()
+
     def _note_crash(self, process: ManagedProcess, now: float) -> None:
         process.end(0)
         self.process = None
@@ -47,8 +54,10 @@ class Program:
         log.error("%s ended with exit code %s; starting it again in %d s.", self.name, process.exit_code, pause)
 
 
-def supervise(programs: Sequence[Program], *, grace: float) -> int:
+def supervise(programs: Sequence[Program], *, grace: float, meanwhile: Callable[[], None] | None = None) -> int:
     """Run `programs` until SIGTERM or SIGINT, then stop them, giving each `grace` seconds in all.
+
+    `meanwhile` is called at every look, some times a second; it must neither raise nor take long.
 
     Returns the exit code: 0 where all stopped by themselves, 1 where one had to be killed or kept crashing.
     Must be called in the main thread.
@@ -64,6 +73,8 @@ def supervise(programs: Sequence[Program], *, grace: float) -> int:
         while not stopping.wait(LOOK_EVERY) and not _hopeless(programs):
             for program in programs:
                 program.tend(time.monotonic())
+            if meanwhile:
+                meanwhile()
     finally:
         is_clean = _stop(programs, grace)
     return 0 if is_clean and not _hopeless(programs) else 1

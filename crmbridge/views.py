@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -17,7 +16,6 @@ from django.views.generic import TemplateView
 
 from connection.models import CRMConnection
 from coupling.models import TableMapping
-from coupling.prerequisites import parents
 from crmbridge import home
 from crmbridge.context import THEMES
 from crmbridge.forms import SignInForm
@@ -32,7 +30,10 @@ class HomeView(TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The connection for everyone; numbers for those who may see jobs; the first steps while nothing has run."""
-        context = super().get_context_data(**kwargs) | {"connection": CRMConnection.current()}
+        context = super().get_context_data(**kwargs)
+        if not self.request.has_integration:  # type: ignore[attr-defined]  # set by middleware
+            return context
+        context["connection"] = CRMConnection.current()
         if not self.request.user.has_perm("sync.view_synchjob"):
             return context
         lines = home.mapping_lines(self.request.user)
@@ -44,28 +45,6 @@ class HomeView(TemplateView):
             "is_fresh": not jobs,
             "has_mappings": bool(lines) or TableMapping.objects.exists(),
         }
-
-
-class ConnectionView(PermissionRequiredMixin, TemplateView):
-    """**CRM Connection Setup**: the connection's state, and the **Integration Table Mappings** (S85, S86)."""
-
-    template_name = "crmbridge/connection.html"
-    permission_required = ("connection.view_crmconnection", "coupling.view_tablemapping")
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """The connection and every mapping with what it depends on."""
-        mappings = list(TableMapping.objects.prefetch_related("fields"))
-        before = _parents(mappings)
-        rows = [(mapping, before.get(mapping.name, [])) for mapping in mappings]
-        return super().get_context_data(**kwargs) | {"connection": CRMConnection.current(), "mappings": rows}
-
-
-def _parents(mappings: list[TableMapping]) -> dict[str, list[str]]:
-    """Who runs before whom; nothing for mappings that need each other in a circle, which a run refuses by name."""
-    try:
-        return parents(mappings)
-    except ValueError:
-        return {}
 
 
 @method_decorator(login_not_required, name="dispatch")

@@ -33,15 +33,33 @@ def seed_crm(client: DataverseClient) -> CRMSide:
     The accounts carry the customer's exact name; some have another phone number, others lack it and the address.
     What is there already stays. Raises the errors of the client.
     """
-    users = [_user(person, client.who_am_i().business_unit_id) for person in Salesperson.objects.all()]
+    users = seed_users(client)
     known = list(Customer.objects.order_by("no")[::ONE_IN])
     names = Faker("no_NO")
     names.seed_instance(SEED)
     contacts = [_contact(customer, names) for customer in known[::2]]
-    _create(client, "systemuser", users)
     _create(client, "account", [_account(number, customer) for number, customer in enumerate(known)])
     _create(client, "contact", contacts)
-    return CRMSide(len(users), len(known), len(contacts))
+    return CRMSide(users, len(known), len(contacts))
+
+
+def seed_users(client: DataverseClient) -> int:
+    """Give the CRM a user for each salesperson, who may own rows; returns how many there are.
+
+    What is there already stays. Raises the errors of the client.
+    """
+    users = [_user(person, client.who_am_i().business_unit_id) for person in Salesperson.objects.all()]
+    _create(client, "systemuser", users)
+    _let_them_own_rows(client, [UUID(str(user["systemuserid"])) for user in users])
+    return len(users)
+
+
+def _let_them_own_rows(client: DataverseClient, users: Sequence[UUID]) -> None:
+    """Make them salespeople: who has no role can own nothing in the CRM."""
+    (role,) = client.administration.roles_named("Salesperson", client.who_am_i().business_unit_id)
+    for user in users:
+        if role.id not in {held.id for held in client.administration.roles_of(user)}:
+            client.administration.give_role(user, role.id)
 
 
 def _create(client: DataverseClient, table: str, rows: Sequence[Mapping[str, Any]]) -> None:

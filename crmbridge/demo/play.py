@@ -15,6 +15,7 @@ from crmbridge.demo.agreement import disagreements
 from crmbridge.demo.changes import Edit, lost_edits, make_edits, plan_edits
 from crmbridge.demo.crm_side import seed_crm
 from crmbridge.demo.people import create_users
+from crmbridge.demo.setting_up import set_up, somebody_else
 from crmbridge.demo.stage import Stage
 from crmbridge.demo.story import Story
 from financials.demo import create_demo_company
@@ -31,15 +32,15 @@ def play(stage: Stage, story: Story, customers: int) -> bool:
     """Perform the whole demo. True where both sides hold the same in the end."""
     story.heading("Two systems that do not know each other")
     _set_up(stage, story, customers)
-    client = CRMConnection.enabled().client()
-    story.step("CRM's own data", lambda: _fill_crm(client))
+    client, others = CRMConnection.enabled().client(), somebody_else(stage.sandbox_details)
+    story.step("CRM's own data", lambda: _fill_crm(others))
     story.heading("Connected, coupled, synchronized")
     story.step("Coupling", lambda: _couple(client))
     first: list[SynchJob] = []
     story.step("Full run", lambda: _synchronize(client, first))
     story.jobs(first)
     story.heading("Three changes on each side, and the worker")
-    problems = _second_run(story, client) + disagreements(client)
+    problems = _second_run(story, others) + disagreements(client)
     story.verdict(problems)
     return not problems
 
@@ -77,11 +78,11 @@ def _start_programs(stage: Stage) -> str:
 
 
 def _connect(stage: Stage) -> str:
-    """By the commands that an administrator would use."""
-    call_command("connect", from_file=stage.sandbox_file, stdout=io.StringIO())
+    """As the guide does it, with an administrator of the CRM who signs in once for the solution and once for roles."""
+    connection = set_up(stage.sandbox_details, stage.address + reverse("connection:signed-in"))
     call_command("use_default_setup", stdout=io.StringIO())
-    connection = CRMConnection.enabled()
-    return f"{connection.organization_name}, {TableMapping.objects.count()} tables mapped"
+    solution = f"solution {connection.solution_version} imported"
+    return f"{connection.organization_name}, {solution}, {TableMapping.objects.count()} tables mapped"
 
 
 def _fill_crm(client: DataverseClient) -> str:
@@ -134,7 +135,7 @@ def _addresses(stage: Stage) -> dict[str, str]:
         "Customer List": stage.address + reverse("coupling:records", args=["customer"]),
         "Administration": stage.address + reverse("admin:index"),
         "API": stage.address + "/api/v1/",
-        "Dynamics CRM": f"{stage.sandbox_address}/",
+        "Dynamics CRM": f"{stage.sandbox_details['address']}/",
     }
     coupling = Coupling.objects.get(mapping__name="CUSTOMER", erp_id=Customer.objects.order_by("no")[0].pk)
     return addresses | {

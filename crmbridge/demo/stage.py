@@ -28,7 +28,7 @@ class Stage:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.port = port
-        self.sandbox_address = ""
+        self.sandbox_details: Mapping[str, Any] = {}
         self.is_starting = False
         """Whether a program is between being started and being known, when an interruption would lose it."""
         self._running: dict[str, ManagedProcess] = {}
@@ -53,7 +53,7 @@ class Stage:
         self._wait_for("sandbox", lambda: self.sandbox_file.exists() and _listens(port))
         details: Mapping[str, Any] = json.loads(self.sandbox_file.read_text())
         os.environ["REQUESTS_CA_BUNDLE"] = details["ca_file"]
-        self.sandbox_address = details["address"]
+        self.sandbox_details = details
         return details
 
     def start_web(self) -> None:

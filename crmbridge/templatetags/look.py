@@ -1,7 +1,7 @@
 """Template tags of the look: state badges, icons, and values as people read them."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from coupling.models import Direction, TableMapping
-from sync.models import COUNTERS, JobState, SynchJob
+from sync.models import COUNTERS, FullSynchReviewLine, JobQueueEntry, JobState, SynchJob
 
 register = template.Library()
 
@@ -32,6 +32,13 @@ TONES: Mapping[str, str] = {
     "enabled": "good",
     "pending": "busy",
     "running": "busy",
+    "in_process": "busy",
+    "ready": "busy",
+    "paused": "wait",
+    "on_hold": "wait",
+    "stopped": "bad",
+    "error": "bad",
+    "cancelled": "bad",
     "waiting": "wait",
     "changed": "wait",
     "retry_later": "wait",
@@ -42,6 +49,14 @@ TONES: Mapping[str, str] = {
     "fix_setup": "bad",
     "bug": "bad",
     "disabled": "bad",
+    "job": "bad",
+    "errors": "bad",
+    "alarm": "bad",
+    "full": "wait",
+    "connection": "bad",
+    "certificate": "wait",
+    "worker": "bad",
+    "mail": "wait",
 }
 
 
@@ -90,7 +105,7 @@ def moment(value: datetime | None) -> str:
 
 
 @register.filter
-def way(record: SynchJob | TableMapping) -> str:
+def way(record: SynchJob | TableMapping | FullSynchReviewLine | JobQueueEntry) -> str:
     """The direction of a job or mapping in the short words of the contract (S79, S80)."""
     if record.direction == Direction.BOTH:
         return str(Direction.BOTH.label)
@@ -106,6 +121,17 @@ def duration(job: SynchJob) -> str:
     if seconds < MINUTE:
         return _("%(seconds)s s") % {"seconds": localize(round(seconds, 1))}
     return _("%(minutes)d min %(seconds)d s") % {"minutes": seconds // MINUTE, "seconds": seconds % MINUTE}
+
+
+@register.filter
+def time_left(span: timedelta) -> str:
+    """A span of time in its largest unit, as an estimate is told."""
+    seconds = int(span.total_seconds())
+    if seconds < MINUTE:
+        return _("%(seconds)s s") % {"seconds": seconds}
+    if seconds < MINUTE * MINUTE:
+        return _("%(minutes)d min") % {"minutes": round(seconds / MINUTE)}
+    return _("%(hours)s h") % {"hours": localize(round(seconds / MINUTE / MINUTE, 1))}
 
 
 @register.filter

@@ -5,12 +5,15 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from coupling.models import Coupling, TableMapping
 from financials.factories import CustomerFactory
 from financials.models import Customer
 from sync.models import JobState, SynchJob
+from sync.notifying import look_out
 from tests.factories import (
     ChangeFactory,
     ConflictFactory,
@@ -50,9 +53,15 @@ def story(customer: Customer) -> Coupling:
 def addresses(story: Coupling) -> list[str]:
     record = f"customer/{story.erp_id}/"
     job = story.changes.get().job_id
+    alice = User.objects.get().pk
     return [
         "/",
         "/connection/",
+        "/connection/mappings/",
+        "/connection/set-up/address/",
+        "/connection/set-up/solution/",
+        "/connection/disable/",
+        "/connection/preflight/",
         "/tables/customer/",
         "/tables/customer/?q=nothing",
         f"/tables/{record}",
@@ -61,6 +70,12 @@ def addresses(story: Coupling) -> list[str]:
         f"/jobs/{job}/",
         "/errors/",
         "/conflicts/",
+        "/notifications/",
+        "/search/?q=map",
+        "/help/connection-setup/",
+        "/company/",
+        "/users/",
+        f"/users/{alice}/web-service-key/",
         "/nowhere/",
         "/admin/",
         "/admin/sync/synchjob/",
@@ -206,3 +221,23 @@ def test_signing_out_ends_the_session(signed_in: Page, address: str, alice: User
 def test_the_swagger_page_shows_the_api(signed_in: Page, address: str) -> None:
     signed_in.goto(f"{address}/api/docs/")
     expect(signed_in.get_by_text("/api/v1/customers/").first).to_be_visible()
+
+
+def test_a_notification_is_seen_in_the_header_and_read_by_the_keyboard(
+    signed_in: Page, address: str, story: Coupling
+) -> None:
+    look_out(timezone.now())
+    signed_in.goto(f"{address}/")
+    bell = signed_in.get_by_role("link", name="Notifications: 1 unread")
+    bell.focus()
+    signed_in.keyboard.press("Enter")
+    expect(signed_in.get_by_role("heading", name="Records fail CUSTOMER")).to_be_visible()
+    signed_in.get_by_role("button", name="Mark as read Records fail: CUSTOMER").focus()
+    signed_in.keyboard.press("Enter")
+    expect(signed_in.get_by_role("link", name="Notifications", exact=True)).to_be_visible()
+    SynchErrorFactory.create_batch(20, mapping=story.mapping)
+    cache.clear()
+    signed_in.evaluate("htmx.ajax('GET', '/notifications/bell/', {target: '#bell', swap: 'outerHTML'})")
+    expect(signed_in.get_by_role("link", name="Notifications: 1 unread")).to_be_visible()
+    signed_in.get_by_role("link", name="See the records").click()
+    expect(signed_in.get_by_role("heading", name="Errors")).to_be_visible()

@@ -4,14 +4,28 @@ import re
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from crmbridge.groups import ADMINISTRATORS
 from crmbridge.models import ApiKey
 from tests.factories import ChangeFactory, ConflictFactory, FieldMappingFactory, SynchErrorFactory, WaitingFactory
 
 pytestmark = pytest.mark.django_db
-READ_ONLY = {"Coupling", "SynchJob", "SynchError", "Conflict", "Change", "Waiting", "SynchState"}
+READ_ONLY = {
+    "FullSynchronization",
+    "JobQueueEntry",
+    "MailReceiver",
+    "Notification",
+    "NotificationReading",
+    "Coupling",
+    "SynchJob",
+    "SynchError",
+    "Conflict",
+    "Change",
+    "Waiting",
+    "SynchState",
+}
 
 
 @pytest.fixture
@@ -70,3 +84,15 @@ def test_an_api_key_is_shown_once_and_revoked_for_good(desk: Client, alice: User
     desk.post("/admin/crmbridge/apikey/", {"action": "revoke", "_selected_action": [key.pk]})
     assert ApiKey.standing_for(found[1]) is None
     assert desk.get(f"/admin/crmbridge/apikey/{key.pk}/delete/").status_code == 403
+
+
+def test_s90_only_superusers_issue_keys_that_act_as_a_superuser(client: Client, alice: User, bob: User) -> None:
+    bob.is_staff = True
+    bob.save()
+    bob.groups.add(Group.objects.get(name=ADMINISTRATORS))
+    client.force_login(bob)
+    key = {"name": "web shop", "expires_at_0": "", "expires_at_1": ""}
+    assert client.post("/admin/crmbridge/apikey/add/", {**key, "user": alice.pk}).context["errors"]
+    assert not ApiKey.objects.exists()
+    client.post("/admin/crmbridge/apikey/add/", {**key, "user": bob.pk})
+    assert ApiKey.objects.get().user == bob

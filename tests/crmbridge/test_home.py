@@ -11,7 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 from connection.check import disable
 from coupling.models import Direction
 from financials.factories import CustomerFactory
-from sync.models import JobState
+from sync.entries import close_cancelled
+from sync.models import JobQueueEntry, JobState, JobStatus
 from tests.factories import (
     ConflictFactory,
     ConnectionFactory,
@@ -38,7 +39,7 @@ def text(desk: Client, address: str = "/") -> str:
 def test_a_fresh_installation_says_what_to_do_first(desk: Client) -> None:
     home = text(desk)
     assert "Dynamics CRM is not connected." in home
-    assert "/admin/connection/crmconnection/add/" in home
+    assert "/connection/guide/" in home
     assert "First steps" in home
 
 
@@ -58,6 +59,9 @@ def test_the_cues_count_what_they_link_to(desk: Client) -> None:
     ConflictFactory.create(coupling__mapping=mapping)
     WaitingFactory.create(mapping=mapping)
     SynchJobFactory.create(mapping=mapping, state=JobState.RUNNING, finished_at=None)
+    error = {"mapping": mapping, "category": "CUSTOMER", "status": JobStatus.ERROR}
+    failed = JobQueueEntry.objects.create(failed_at=timezone.now(), **error)
+    close_cancelled(JobQueueEntry.objects.create(failed_at=timezone.now(), **error), "bob")
     cues = {str(cue.caption): (cue.number, cue.address) for cue in desk.get("/").context["cues"]}
     assert cues == {
         "Customers": (3, "/tables/customer/"),
@@ -66,7 +70,10 @@ def test_the_cues_count_what_they_link_to(desk: Client) -> None:
         "Conflicts": (1, "/conflicts/"),
         "Waiting records": (1, ""),
         "Running jobs": (1, "/jobs/?state=running"),
+        "Failed job queue entries": (1, "/job-queue/?state=failed"),
+        "Mappings without success": (0, "/job-queue/"),
     }
+    assert list(desk.get("/job-queue/?state=failed").context["object_list"]) == [failed]
 
 
 def test_a_mapping_tells_its_last_job_and_its_last_success(desk: Client) -> None:
@@ -98,11 +105,3 @@ def test_i9_home_costs_the_same_with_more_data(
 
 
 TABLES = {"CUSTOMER": "Customer", "CONTACT": "Contact", "CURRENCY": "Currency", "SALESPEOPLE": "Salesperson"}
-
-
-def test_s86_the_connection_page_shows_which_tables_belong_together(desk: Client) -> None:
-    ConnectionFactory.create()
-    TableMappingFactory.create()
-    connection = text(desk, "/connection/")
-    assert "financials.Customer" in connection
-    assert "account" in connection

@@ -10,6 +10,7 @@ from django.db import connections
 from django.utils.translation import gettext as _
 
 from crmbridge.processes import manage, web_server
+from crmbridge.queue_watch import QueueWatch
 from crmbridge.supervisor import Program, supervise
 
 
@@ -29,5 +30,6 @@ class Command(BaseCommand):
         connections.close_all()
         self.stdout.write(_("crmbridge runs on http://localhost:%(port)d. Ctrl-C stops it.") % {"port": port})
         self.stdout.flush()
-        programs = [Program("The web server", web_server(port)), Program("The task queue", manage("qcluster"))]
-        sys.exit(supervise(programs, grace=grace))
+        cluster = Program("The task queue", manage("qcluster"))
+        programs = [Program("The web server", web_server(port)), cluster]
+        sys.exit(supervise(programs, grace=grace, meanwhile=QueueWatch(cluster).look))

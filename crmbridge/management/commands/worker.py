@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from crmbridge.processes import manage
+from crmbridge.queue_watch import QueueWatch
 from crmbridge.supervisor import Program, supervise
 
 
@@ -28,4 +29,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, grace: float, **options: Any) -> None:
         """Run; the exit code is 0 only where everything stopped in order."""
-        sys.exit(supervise([Program("The task queue", manage("qcluster"))], grace=grace))
+        cluster = Program("The task queue", manage("qcluster"))
+        sys.exit(supervise([cluster], grace=grace, meanwhile=QueueWatch(cluster).look))

@@ -1,0 +1,41 @@
+"""Switches the connection on and off; nothing of mappings, couplings, jobs and the customer's changes is touched."""
+
+import logging
+
+from django.contrib.auth.models import User
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from connection.check import ConnectionReport, disable, enable
+from connection.errors import CRMBridgeError
+from connection.models import CRMConnection
+from coupling.defaults.install import keep_foreign_rates_back
+from coupling.options import couple_options
+from financials.models import CompanySettings
+
+log = logging.getLogger(__name__)
+
+
+def switch_on(connection: CRMConnection, user: User) -> ConnectionReport:
+    """Test and enable the connection. Where the test fails, the report says so and nothing is enabled (S26)."""
+    report = enable(connection)
+    if report.ok:
+        couple_untouched_options(connection)
+        keep_foreign_rates_back(CompanySettings.current().lcy_code, connection.base_currency_code)
+    return report
+
+
+def couple_untouched_options(connection: CRMConnection) -> None:
+    """Couple payment terms and the like by their labels, where nobody has done so yet.
+
+    Where the CRM does not tell its options (yet), this is left for later: the preflight names what has no option.
+    """
+    try:
+        couple_options(connection.client(), untouched_only=True)
+    except CRMBridgeError as error:
+        log.info("Options cannot be coupled now: %s", error.technical or type(error).__name__)
+
+
+def switch_off(connection: CRMConnection, user: User) -> None:
+    """Disable the connection and say who did it."""
+    disable(connection, format_lazy(_("Disabled by {user}."), user=str(user)))
