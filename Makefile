@@ -6,6 +6,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; break; }; done)
 BIN := .venv/bin
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 INSTALLED := .venv/installed
 INSTALLED_DEV := .venv/installed-dev
 # What the settings check needs to pass in production; the values are made up.
@@ -36,7 +37,9 @@ test: $(INSTALLED_DEV) ## Run everything that CI runs, on SQLite and on PostgreS
 
 .PHONY: checks suites
 checks: lint types migrations deploy
-suites: suite-sqlite suite-postgresql
+# Both at once: each waits for its sandboxes and browsers a third of the time.
+suites: $(INSTALLED_DEV)
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 $(SYNC) suite-sqlite suite-postgresql
 
 .PHONY: lint
 lint: $(INSTALLED_DEV) ## Check style, and who imports whom.

@@ -3,9 +3,6 @@
 Each contender is a process of its own, with its own wall time, CPU time and peak memory; both meet the same sandbox
 process, emptied before each. The SDK only writes rows; crmbridge also keeps couplings and history.
 Once the CRM costs no time at all, once it takes the time that Microsoft's own samples report.
-Writes `bench.json` into the var folder and prints the ratio table.
-
-    python -m benchmarks.full_sync [--customers 10000] [--rounds 3]
 """
 
 import argparse
@@ -15,51 +12,47 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.report import Line, Report
 from tests.sandbox_process import SandboxProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURES = {"wall": "s", "cpu": "s", "requests": "requests", "memory": "MiB"}
 
 
-def main() -> None:
-    """Run both contenders alternately, on a CRM without and with latency, and report the medians."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(parser: argparse._ArgumentGroup) -> None:
+    """How much is measured."""
     parser.add_argument("--customers", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    rows = bare(options.customers, options.rounds) + real(options.customers)
-    path = Path(os.environ.get("CRMBRIDGE_VAR", ROOT / "var")) / "bench.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rows, indent=2))
 
 
-def bare(customers: int, rounds: int) -> list[dict[str, Any]]:
+def run(options: argparse.Namespace) -> Iterator[Report]:
+    """Run both contenders alternately, on a CRM without and with latency, and report the medians."""
+    yield bare(options.customers, options.rounds)
+    yield real(options.customers)
+
+
+def bare(customers: int, rounds: int) -> Report:
     """The CRM answers as fast as this machine can: what is left is our own work."""
     return compare("a CRM that costs no time", customers, rounds, [])
 
 
-def real(customers: int) -> list[dict[str, Any]]:
+def real(customers: int) -> Report:
     """The CRM takes the time that Microsoft's own samples report."""
     return compare("a CRM with the published latency", customers, 1, ["--latency", "published"])
 
 
-def compare(crm: str, customers: int, rounds: int, sandbox: list[str]) -> list[dict[str, Any]]:
-    """Compete, print the table and return its rows."""
+def compare(crm: str, customers: int, rounds: int, sandbox: list[str]) -> Report:
+    """Compete, and compare the medians."""
     with tempfile.TemporaryDirectory() as folder:
         figures = compete(Path(folder), customers, rounds, sandbox)
     ours, theirs = median(figures["crmbridge"]), median(figures["sdk"])
     rows = [row(name, unit, ours[name], theirs[name]) for name, unit in MEASURES.items()]
     per_record = ours["requests"] / customers
     rows.append(row("requests per record", "requests", per_record, theirs["requests"] / customers))
-    show(rows, f"{customers} customers to {crm}, median of {rounds}")
-    return [each | {"name": f"{each['name']}, {crm}"} for each in rows]
+    return Report(f"{customers} customers to {crm}, median of {rounds}", rows)
 
 
 def compete(folder: Path, customers: int, rounds: int, options: list[str]) -> dict[str, list[dict[str, float]]]:
@@ -117,18 +110,8 @@ def median(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(each[name] for each in rounds) for name in MEASURES}
 
 
-def row(name: str, unit: str, value: float, baseline: float) -> dict[str, Any]:
+def row(name: str, unit: str, value: float, baseline: float) -> Line:
     """One line of the table."""
     ratio = round(value / baseline, 3) if baseline else None
-    return {"name": name, "value": round(value, 4), "unit": unit, "baseline": round(baseline, 4), "ratio": ratio}
-
-
-def show(rows: list[dict[str, Any]], title: str) -> None:
-    """Print the table."""
-    table = Table(title=title, header_style="bold")
-    for heading in ("measure", "crmbridge", "official SDK", "unit", "ratio"):
-        table.add_column(heading, justify="left" if heading in ("measure", "unit") else "right")
-    for each in rows:
-        cells = [each["name"], f"{each['value']:g}", f"{each['baseline']:g}", each["unit"], f"{each['ratio']:g}"]
-        table.add_row(*cells)
-    Console().print(table)
+    ours, theirs = round(value, 4), round(baseline, 4)
+    return {"measure": name, "crmbridge": ours, "official SDK": theirs, "unit": unit, "ratio": ratio}

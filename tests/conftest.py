@@ -3,16 +3,26 @@
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings as configured
 from django.contrib.auth.models import Permission, User
 from django.db import connection as database
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 from pytest_django import Settings
 
 from connection.dataverse.client import DataverseClient
-from connection.models import CRMConnection
+from connection.models import CRMConnection, SolutionImport
+from connection.solution import importing
+from tests.planted import Watch, install
 from tests.sandbox_process import SandboxProcess
+from tests.turns import Turns
 
-# Nothing in them depends on the database that crmbridge runs on, so once is enough.
+# Nothing in them depends on the database that crmbridge runs on, so once is enough; in the second only where a test
+# has no database at all, which pytest-django makes sure of.
 ANY_DATABASE = ("tests/sandbox/", "tests/browser/")
+WIRE = "tests/connection/"
+DATABASES = frozenset({"db", "transactional_db", "live_server"})
 PASSWORD = "correct horse battery staple"
 SEEN_APPS = ("connection", "coupling", "financials", "sync")
 
@@ -20,13 +30,27 @@ SEEN_APPS = ("connection", "coupling", "financials", "sync")
 def pytest_configure(config: pytest.Config) -> None:
     # Static files come from their sources here; nobody collects them first.
     config.addinivalue_line("filterwarnings", "ignore:No directory at:UserWarning")
+    config.addinivalue_line("filterwarnings", "ignore:response_mode='form_post' is recommended:UserWarning")
     config.addinivalue_line("markers", "any_database: runs on SQLite only, since no database can change its outcome")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(config.rootpath).as_posix().startswith(ANY_DATABASE):
+        path = item.path.relative_to(config.rootpath).as_posix()
+        if path.startswith(ANY_DATABASE) or (path.startswith(WIRE) and not _has_database(item)):
             item.add_marker(pytest.mark.any_database)
+
+
+def _has_database(item: pytest.Item) -> bool:
+    """Return True when a test, or a fixture that it needs, asks for the database."""
+    return bool(item.get_closest_marker("django_db") or DATABASES & set(getattr(item, "fixturenames", ())))
+
+
+@receiver(connection_created)
+def _read_beside_writers(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+    """Threads share SQLite's database in memory, which unlike a file refuses readers while somebody writes."""
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA read_uncommitted = 1")
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +67,38 @@ def _quick_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def _static_files_on_demand(settings: Settings) -> None:
+    """Each test client would read the headers of all static files, asked for or not."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watch() -> Iterator[Watch]:
+    """Searches whatever the product lets out for planted secrets, throughout the suite."""
+    watch = Watch()
+    watch.plant("a password", PASSWORD)
+    watch.plant("the key of sessions", configured.SECRET_KEY)
+    for key in configured.FERNET_KEYS:
+        watch.plant("a key of the stored secrets", key)
+    with pytest.MonkeyPatch.context() as patch:
+        install(watch, patch)
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_gets_out(watch: Watch) -> Iterator[None]:
+    """Fail the test that let a secret out."""
+    yield
+    leaks = watch.take()
+    assert not leaks, "\n".join(sorted(set(leaks)))
+
+
 @pytest.fixture(scope="session")
-def _sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+def _sandbox_process(tmp_path_factory: pytest.TempPathFactory, watch: Watch) -> Iterator[SandboxProcess]:
     """One process for each of pytest-xdist's workers, started by the first test that wants it."""
     with SandboxProcess(tmp_path_factory.mktemp("sandbox")) as process:
+        watch.plant_those_of(process)
         yield process
 
 
@@ -102,3 +154,17 @@ def bob(db: None) -> User:
 def charlie(db: None) -> User:
     """Someone who may sign in, and nothing else."""
     return User.objects.create_user("charlie", password=PASSWORD)
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Turns]:
+    """Imports of the solution begin when the test says so, and none outlives it."""
+    turns, send = Turns(), importing._send
+
+    def in_turn(row: SolutionImport, client: DataverseClient) -> None:
+        turns.wait()
+        send(row, client)
+
+    monkeypatch.setattr(importing, "_send", in_turn)
+    yield turns
+    turns.over_to_imports()

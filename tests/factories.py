@@ -11,9 +11,22 @@ from factory.django import DjangoModelFactory
 from connection.errors import Recovery
 from connection.models import CRMConnection
 from coupling.models import Coupling, Direction, FieldMapping, TableMapping
-from sync.models import Change, Conflict, JobState, Side, SynchError, SynchJob, Waiting
+from sync.models import (
+    Change,
+    Conflict,
+    FullSynchReviewLine,
+    FullSynchronization,
+    JobQueueEntry,
+    JobState,
+    Recommendation,
+    Side,
+    SynchError,
+    SynchJob,
+    Waiting,
+)
 
 # factory-boy carries no type hints for what is used of it here.
+LazyAttribute: Any = declarations.LazyAttribute
 LazyFunction: Any = declarations.LazyFunction
 SelfAttribute: Any = declarations.SelfAttribute
 SubFactory: Any = declarations.SubFactory
@@ -150,3 +163,27 @@ class ChangeFactory(DjangoModelFactory[Change]):
     job = SubFactory(SynchJobFactory, mapping=SelfAttribute("..coupling.mapping"))
     side = Side.CRM
     fields = LazyFunction(lambda: {"telephone1": ["+47 22 00 00 00", "+47 22 11 11 11"]})
+
+
+class JobQueueEntryFactory(DjangoModelFactory[JobQueueEntry]):
+    """A piece of work that is due, of a mapping of its own."""
+
+    class Meta:
+        model = JobQueueEntry
+
+    mapping = SubFactory(TableMappingFactory)
+    category = LazyAttribute(lambda entry: entry.mapping.name)
+
+
+class FullSynchReviewLineFactory(DjangoModelFactory[FullSynchReviewLine]):
+    """The only line of a full synchronization that nobody has started."""
+
+    class Meta:
+        model = FullSynchReviewLine
+
+    full_synchronization = LazyFunction(FullSynchronization.objects.create)
+    position = 1
+    mapping = SubFactory(TableMappingFactory)
+    name = LazyAttribute(lambda line: line.mapping.name)
+    direction = Direction.BOTH
+    recommendation = Recommendation.NOTHING

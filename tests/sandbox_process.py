@@ -63,11 +63,21 @@ class SandboxProcess:
     def kill(self) -> None:
         """End the process and its worker without warning."""
         if self._process is not None:
-            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-            for pid in (self._process.pid, *map(int, children)):
+            for pid in self._pids():
                 os.kill(pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def processor_seconds(self) -> float:
+        """Return the processor time that the process and its worker took so far."""
+        clock_ticks = [sum(map(int, _after_name(pid)[11:13])) for pid in self._pids()]
+        return sum(clock_ticks) / os.sysconf("SC_CLK_TCK")
+
+    def _pids(self) -> list[int]:
+        """Return the process and its worker."""
+        assert self._process is not None, "it does not run"
+        pid = self._process.pid
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
     def control(self, method: str, path: str, json: Any = None) -> requests.Response:
         """Call the control endpoint."""
@@ -104,6 +114,17 @@ class SandboxProcess:
         numbers: dict[str, int] = self.control("GET", "calls").json()
         return numbers
 
+    def protection(self) -> dict[str, float]:
+        """Return how many requests the limits refused since the last reset, and the seconds that the others took."""
+        numbers: dict[str, float] = self.control("GET", "protection").json()
+        return numbers
+
+    def log(self) -> list[tuple[str, str]]:
+        """Return who called what since the last reset: applications by client id, people by login."""
+        return [
+            (call["caller"], f"{call['method']} {call['path']}") for call in self.control("GET", "log").json()["calls"]
+        ]
+
     def people(self) -> dict[str, str]:
         """Return the passwords of the people who can sign in, by login."""
         found = self.control("GET", "people").json()["people"]
@@ -131,6 +152,11 @@ class SandboxProcess:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+
+
+def _after_name(pid: int) -> list[str]:
+    """Return what /proc tells of a process after its name, which may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 class SandboxSession:

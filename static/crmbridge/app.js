@@ -21,11 +21,25 @@ document.addEventListener("submit", (event) => {
   button.form.querySelector(`button[value="${next}"]`).focus();
 });
 
-// "/" goes to the search box of the page, as in most lists.
+// Whoever has pressed a button sees that it works, until the next page comes, or this one comes back from the past.
+document.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented && event.submitter) event.submitter.setAttribute("aria-busy", "true");
+});
+window.addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+});
+
+// "/" goes to the search box of the page, as in most lists, or else to the one for pages; Alt+Q always to that.
 document.addEventListener("keydown", (event) => {
+  const pages = document.getElementById("find-page");
+  if (event.altKey && event.code === "KeyQ" && pages) {
+    event.preventDefault();
+    pages.focus();
+    return;
+  }
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-  const search = document.querySelector("main input[type=search]");
+  const search = document.querySelector("main input[type=search]") || pages;
   if (search) {
     event.preventDefault();
     search.focus();

@@ -2,18 +2,20 @@
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from financials.demo import create_demo_company
 from financials.factories import CustomerFactory
-from financials.models import CompanySettings, Customer
+from financials.models import CompanySettings, Customer, WebServiceKey
 
 pytestmark = pytest.mark.django_db
 
 
-def test_every_table_can_be_listed_searched_and_opened(admin_client: Client) -> None:
+def test_every_table_can_be_listed_searched_and_opened(admin_client: Client, admin_user: User) -> None:
     create_demo_company(customers=3)
+    WebServiceKey.change(admin_user, by="admin")
     for model in apps.get_app_config("financials").get_models():
         listing = reverse(f"admin:financials_{model._meta.model_name}_changelist")
         assert admin_client.get(listing, {"q": "a"}, follow=True).status_code == 200

@@ -11,22 +11,37 @@ from financials.models import (
     Contact,
     Currency,
     Customer,
+    Item,
+    ItemLedgerEntry,
     PaymentTerms,
     Salesperson,
     ShipmentMethod,
     ShippingAgent,
+    UnitOfMeasure,
 )
+from financials.models.record import ERPRecord
 from financials.places import ascii_slug
 
 pytestmark = pytest.mark.django_db
+TABLES: tuple[type[ERPRecord], ...] = (
+    Customer,
+    Contact,
+    Salesperson,
+    Currency,
+    PaymentTerms,
+    ShipmentMethod,
+    ShippingAgent,
+    UnitOfMeasure,
+    Item,
+    ItemLedgerEntry,
+)
 STAMPS = ("system_created_at", "system_modified_at")
 
 
 def everything() -> list[list[dict[str, object]]]:
-    tables = (Customer, Contact, Salesperson, Currency, PaymentTerms, ShipmentMethod, ShippingAgent)
     return [
         [{name: value for name, value in row.items() if name not in STAMPS} for row in table.objects.values()]
-        for table in tables
+        for table in TABLES
     ]
 
 
@@ -34,7 +49,7 @@ def test_the_company_is_complete_and_valid() -> None:
     made = create_demo_company(customers=60)
     assert (made.company_name, made.salespeople, made.customers) == ("Fjord Nordic AS", 6, 60)
     assert made.contacts == Contact.objects.count() >= 60
-    for table in (Customer, Contact, Salesperson, Currency, PaymentTerms, ShipmentMethod, ShippingAgent):
+    for table in TABLES:
         for record in table.objects.all():
             record.stored = {}  # So that references count as new and are looked up.
             record.full_clean()
@@ -43,7 +58,7 @@ def test_the_company_is_complete_and_valid() -> None:
 def test_the_same_seed_makes_the_same_records() -> None:
     create_demo_company(customers=20, seed=7)
     first = everything()
-    for table in (Customer, Contact, Salesperson, Currency, PaymentTerms, ShipmentMethod, ShippingAgent):
+    for table in TABLES:
         table.objects.all().delete()
     reset_numbers()
     create_demo_company(customers=20, seed=7)
