@@ -33,7 +33,7 @@ def record(run: Pass, cases: Sequence[Case], cursor: str | None, position: str) 
         renew(run.mapping, run.lease_owner)
         write_erp(run, cases)
         reached = [case for case in cases if not case.was_stopped]
-        _count_the_rest(reached)
+        _count_the_rest(run, reached)
         _save_couplings(run, reached)
         _save_changes(run, reached)
         _save_conflicts(run, reached)
@@ -45,17 +45,20 @@ def record(run: Pass, cases: Sequence[Case], cursor: str | None, position: str) 
             SynchState.objects.filter(mapping=run.mapping).update(**{f"{run.side}_cursor": cursor})
 
 
-def _count_the_rest(cases: Sequence[Case]) -> None:
+def _count_the_rest(run: Pass, cases: Sequence[Case]) -> None:
     for case in cases:
         if case.decision.conflicts and case.error is None:
             case.counter = Counter.CONFLICTS
         elif case.counter is None:
-            case.counter = _counter(case)
+            case.counter = _counter(run, case)
 
 
-def _counter(case: Case) -> Counter:
+def _counter(run: Pass, case: Case) -> Counter:
     if case.is_new_coupling:
         return Counter.COUPLED
+    if case.is_pending and run.reads_erp:
+        # The promised row is there, and whoever made it did not live to count it.
+        return Counter.INSERTED
     return Counter.MODIFIED if case.crm_written or case.erp_written else Counter.UNCHANGED
 
 

@@ -17,7 +17,7 @@ from sync.engine.fingerprint import DISTRUSTED, fingerprint
 from sync.engine.journal import record
 from sync.engine.pairing import pair
 from sync.engine.reading import Reading, read
-from sync.engine.writing import judge_and_write_crm
+from sync.engine.writing import claim_matches, judge_and_write_crm
 from sync.lease import LeaseLost, lease, renew
 from sync.models import JobQueueLogEntry, JobState, JobType, LogState, Side, SynchJob, SynchState
 
@@ -227,6 +227,7 @@ def _run_pass(job: SynchJob, client: DataverseClient, order: Order, owner: str, 
 def _settle(run: Pass, reading: Reading) -> None:
     """Steps 2 to 5 for one page. What the CRM did take stays recorded even where the run cannot go on (I4)."""
     cases = pair(run, reading.page, closely=reading.closely)
+    claim_matches(run, cases)
     if run.couples_only:
         record(run, cases, cursor=None, position=reading.position)
         return

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from connection.dataverse.errors import DuplicateKey, OutcomeUnknown, ServerFault, VersionMismatch
 from connection.errors import CRMBridgeError, FixRecord, Recovery
-from coupling.errors import RecordChanged
+from coupling.errors import AmbiguousMatch, RecordChanged
 from coupling.lookups import Lookups
 from coupling.models import Coupling, CouplingState
 from coupling.tables.table import Record, Write, Written
@@ -26,6 +26,32 @@ from sync.lease import renew
 
 ROUNDS = 3
 """How often a row that changes under our hands is read and judged again within one page (I2)."""
+
+
+def claim_matches(run: Pass, cases: Sequence[Case]) -> None:
+    """Commit the couplings of what was matched before anything is written, so that each half has one partner only.
+
+    Where a person or another run was faster with one of the halves, the record is left to a person (I6).
+
+    Raises:
+        LeaseLost: another process runs this mapping now; nothing is coupled.
+    """
+    claims = [(case, case.coupling) for case in cases if case.is_open and case.is_new_coupling and case.coupling]
+    if not claims:
+        return
+    # In one order: two runs that claim the same rows do not wait for each other.
+    claims.sort(key=lambda claim: claim[1].crm_id)
+    with transaction.atomic():
+        renew(run.mapping, run.lease_owner)
+        Coupling.objects.bulk_create([coupling for _, coupling in claims], ignore_conflicts=True)
+        stored = Coupling.objects.filter(mapping=run.mapping, erp_id__in=[coupling.erp_id for _, coupling in claims])
+        keys = {(erp_id, crm_id): key for key, erp_id, crm_id in stored.values_list("pk", "erp_id", "crm_id")}
+    for case, coupling in claims:
+        if key := keys.get((coupling.erp_id, coupling.crm_id)):
+            coupling.pk = key
+        else:
+            case.coupling, case.counterpart, case.is_new_coupling = None, None, False
+            case.fail(AmbiguousMatch())
 
 
 def judge_and_write_crm(run: Pass, cases: Sequence[Case]) -> None:

@@ -250,7 +250,7 @@ def test_i5_who_loses_the_lease_promises_and_records_nothing_more(
     assert crm.count("account") == (3 if moment == CREATE else 0)
     assert Coupling.objects.filter(mapping__name="CUSTOMER").count() == crm.count("account")
     mine.update(lease_owner="")
-    go(full=True)
+    assert go(full=True)["CUSTOMER to"].inserted == 3
     assert_settled(go, crm, sandbox)
 
 
