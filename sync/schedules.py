@@ -52,6 +52,8 @@ def ensure() -> None:
 
 def hear(sender: type[models.Model], **kwargs: object) -> None:
     """A record of ours was saved or deleted: wake the mappings of its table, once this transaction commits."""
+    if sender is TableMapping:
+        transaction.on_commit(lambda: cache.delete(_MAPPED), robust=True)
     if not sender.__module__.startswith(_NEVER_MAPPED) and not is_engine_at_work():
         # Robust: whoever saved has nothing to do with what goes wrong here.
         transaction.on_commit(lambda: _wake_table(sender._meta.label), robust=True)
@@ -77,11 +79,20 @@ def _wake_table(label: str) -> None:
 
 
 def wake(which: Q) -> int:
-    """Let recurring entries run soon, unless it is quiet; returns how many."""
+    """Let recurring entries run soon, unless it is quiet; returns how many sleeping ones were woken.
+
+    One that is under way, or due any moment, may be past what has just changed: it runs once more afterwards.
+    """
     soon = timezone.now() + SETTLE
-    asleep = JobQueueEntry.objects.filter(which, interval_minutes__isnull=False, status__in=_SLEEPING)
+    entries = JobQueueEntry.objects.filter(which, interval_minutes__isnull=False)
+    asleep = entries.filter(status__in=_SLEEPING, earliest_start__gt=soon)
+    under_way = Q(status__in=(JobStatus.IN_PROCESS, JobStatus.WAITING)) | Q(
+        status__in=_SLEEPING, earliest_start__lte=soon
+    )
+    # Before the others, of which some are due any moment once they are woken.
+    entries.filter(under_way).update(woken_at=timezone.now())
     woken = 0
-    for entry in asleep.filter(earliest_start__gt=soon):
+    for entry in asleep:
         start = after_quiet_hours(entry, soon)
         same = asleep.filter(pk=entry.pk, fence=entry.fence)
         woken += same.update(status=TRANSITIONS[Event.WAKE].target, earliest_start=start)

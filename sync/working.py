@@ -2,11 +2,11 @@
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
-from django.db.models import Q
+from django.db.models import Case, DateTimeField, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -205,12 +205,18 @@ def _succeed(entry: JobQueueEntry, execution: JobQueueLogEntry) -> None:
         did_work = any(getattr(job, name) for job in execution.synch_jobs.all() for name in WORK)
         event = Event.REPEAT if did_work else Event.IDLE
         rest = timedelta(minutes=entry.interval_minutes if did_work else entry.idle_minutes)
-    times = {"finished_at": now, "last_success_at": now, "earliest_start": after_quiet_hours(entry, now + rest)}
+    times = {"finished_at": now, "last_success_at": now, "earliest_start": _next_start(entry, now, rest)}
     with transaction.atomic():
-        if change(entry, event, Q(fence=entry.fence), attempts=0, message={}, failed_at=None, **times):
+        if change(entry, event, Q(fence=entry.fence), attempts=0, message={}, failed_at=None, woken_at=None, **times):
             _close(execution, LogState.FINISHED)
     _release_waiting(entry, execution)
     fullsync.go_on()
+
+
+def _next_start(entry: JobQueueEntry, now: datetime, rest: timedelta) -> Case:
+    """After its rest, or soon where it was woken in the meantime; the database knows that best."""
+    later, soon = (after_quiet_hours(entry, now + wait) for wait in (rest, schedules.SETTLE))
+    return Case(When(woken_at=None, then=Value(later)), default=Value(soon), output_field=DateTimeField())
 
 
 def _fail(entry: JobQueueEntry, execution: JobQueueLogEntry, error: CRMBridgeError) -> None:

@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
                 ('earliest_start', models.DateTimeField(default=django.utils.timezone.now, verbose_name='earliest start')),
                 ('interval_minutes', models.PositiveIntegerField(blank=True, help_text='Empty: the entry runs once.', null=True, verbose_name='minutes between runs')),
                 ('idle_minutes', models.PositiveIntegerField(default=120, help_text='How long to rest when there was nothing to do.', verbose_name='minutes after an idle run')),
+                ('woken_at', models.DateTimeField(blank=True, editable=False, help_text='A change that came when it could not start anew; it runs once more.', null=True, verbose_name='woken meanwhile')),
                 ('quiet_from', models.TimeField(blank=True, null=True, verbose_name='quiet from')),
                 ('quiet_until', models.TimeField(blank=True, null=True, verbose_name='quiet until')),
                 ('max_attempts', models.PositiveSmallIntegerField(default=10, verbose_name='maximum number of attempts')),

@@ -125,6 +125,13 @@ class JobQueueEntry(models.Model):
     idle_minutes = models.PositiveIntegerField(
         _("minutes after an idle run"), default=120, help_text=_("How long to rest when there was nothing to do.")
     )
+    woken_at = models.DateTimeField(
+        _("woken meanwhile"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("A change that came when it could not start anew; it runs once more."),
+    )
     quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
 

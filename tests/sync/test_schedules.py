@@ -15,7 +15,7 @@ from coupling.models import TableMapping
 from financials.models import Customer
 from sync import schedules
 from sync.delays import delays
-from sync.entries import due
+from sync.entries import due, put_back, take
 from sync.models import JobQueueEntry, JobStatus, LogState, SynchJob, SynchState
 from sync.quiet import after_quiet_hours
 from sync.working import sweep, work_once
@@ -99,6 +99,25 @@ def test_c7_a_change_in_the_crm_is_found_by_one_request_and_wakes_its_mapping(
     JobQueueEntry.objects.filter(pk=customers.pk).update(earliest_start=timezone.now())
     assert work_once()
     assert Customer.objects.get(no="ALFKI").fax_no == "1"
+    assert from_now(customers) > 29
+
+
+@pytest.mark.django_db(transaction=True)
+def test_c7_a_change_made_while_its_mapping_is_read_has_it_read_once_more(
+    crm: DataverseClient, mappings: dict[str, TableMapping]
+) -> None:
+    """The page that would have held the change may have been read already."""
+    sweep()
+    customers = JobQueueEntry.objects.get(mapping=mappings["CUSTOMER"])
+    JobQueueEntry.objects.filter(pk=customers.pk).update(earliest_start=timezone.now())
+    in_hand = take()
+    assert in_hand == customers
+    Customer.objects.create(no="C1", name="Fjord AS")
+    put_back(in_hand)
+    assert work_once()
+    assert from_now(customers) < 0.1
+    JobQueueEntry.objects.filter(pk=customers.pk).update(earliest_start=timezone.now())
+    assert work_once()
     assert from_now(customers) > 29
 
 
