@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
-INTEGRATION_APPS = ("connection", "coupling", "sync")
+from crmbridge.experience import INTEGRATION_APPS, has_integration
 
 
 class CrmbridgeAdminSite(AdminSite):
@@ -24,7 +24,7 @@ class CrmbridgeAdminSite(AdminSite):
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The tables; those of the integration only where the experience has it (S7)."""
         apps = super().get_app_list(request, app_label)
-        if request.has_integration:  # type: ignore[attr-defined]  # set by middleware
+        if has_integration(request):
             return apps
         return [app for app in apps if app["app_label"] not in INTEGRATION_APPS]
 

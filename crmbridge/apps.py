@@ -14,10 +14,13 @@ class CrmbridgeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have every migration give the product's groups their permissions."""
+        """Have every migration give the product's groups their permissions, and work rest below Suite."""
+        from crmbridge.experience import why_at_rest
         from crmbridge.groups import give_permissions
+        from sync.rest import work_is_asked_for
 
         post_migrate.connect(give_permissions, dispatch_uid="crmbridge.groups")
+        work_is_asked_for.connect(why_at_rest, dispatch_uid="crmbridge.experience")
 
 
 class CrmbridgeAdminConfig(AdminConfig):

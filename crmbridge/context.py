@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from connection.models import CRMConnection
 from coupling.listing import erp_model, permissions_to_see, slug_of
 from coupling.models import Direction, TableMapping
+from crmbridge.experience import has_integration
 from crmbridge.help import topic_of
 from sync.models import Notification
 
@@ -37,6 +38,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "next_theme": THEMES[(THEMES.index(theme) + 1) % len(THEMES)],
         "themes": THEMES,
         "help_topic": topic_of(request.resolver_match),
+        "has_integration": SimpleLazyObject(lambda: has_integration(request)),
         "table_links": SimpleLazyObject(lambda: table_links(request)),
         "unread": SimpleLazyObject(lambda: Notification.unread_by(request.user).count()),
         "is_sandbox": SimpleLazyObject(lambda: is_sandbox(CRMConnection.current())),

@@ -1,4 +1,7 @@
-"""The integration belongs to the experience *Suite* (S7, S8): elsewhere its pages, actions and API are refused."""
+"""The integration belongs to the experience *Suite* (S7, S8).
+
+Elsewhere its pages, actions and API are refused, and its jobs rest until Suite is chosen again.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,10 +11,9 @@ from django.apps import apps
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import ResolverMatch, reverse
-from django.utils.functional import SimpleLazyObject
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
-from crmbridge.admin_site import INTEGRATION_APPS
+from connection.errors import FixSetup
 from financials.models import CompanySettings, Experience
 
 # What every company has, and what the operator's machines ask. Whatever is not here belongs to the integration, so that
@@ -21,11 +23,27 @@ PAGES: Final = frozenset(
     | {"healthz", "readyz", "metrics"}
 )
 NAMESPACES: Final = frozenset({"users", "api"})
+INTEGRATION_APPS: Final = frozenset({"connection", "coupling", "sync"})
+_ASKED: Final = "_has_integration"
 
 
-def has_integration() -> bool:
-    """Whether the company's experience has the integration: one query."""
-    return CompanySettings.current().experience == Experience.SUITE
+class NeedsSuite(FixSetup):
+    """The company's experience does not have the integration."""
+
+    text = _("The integration with Dynamics CRM needs the experience Suite.")
+    fix = _("It is chosen in Company Settings.")
+
+
+def why_at_rest(**kwargs: Any) -> NeedsSuite | None:
+    """Has all work of the integration rest below Suite: one query."""
+    return None if CompanySettings.current().experience == Experience.SUITE else NeedsSuite()
+
+
+def has_integration(request: HttpRequest) -> bool:
+    """Whether the company's experience has the integration; the database is asked once a request."""
+    if not hasattr(request, _ASKED):
+        setattr(request, _ASKED, why_at_rest() is None)
+    return bool(getattr(request, _ASKED))
 
 
 def belongs_to_integration(match: ResolverMatch) -> bool:
@@ -45,17 +63,13 @@ def _financial_tables() -> frozenset[str]:
 
 
 class SuiteOnly:
-    """Refuses what belongs to the integration where the experience does not have it, also to superusers.
-
-    `request.has_integration` says so to templates, and asks the database only when somebody looks.
-    """
+    """Refuses what belongs to the integration where the experience does not have it, also to superusers."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request."""
-        request.has_integration = SimpleLazyObject(has_integration)  # type: ignore[attr-defined]  # as middleware does
         return self.get_response(request)
 
     def process_view(
@@ -63,12 +77,9 @@ class SuiteOnly:
     ) -> HttpResponse | None:
         """The refusal, with its reason and the way to the setting; nothing where the view may answer."""
         match = request.resolver_match
-        if match is None or not belongs_to_integration(match) or request.has_integration:  # type: ignore[attr-defined]
+        if match is None or not belongs_to_integration(match) or has_integration(request):
             return None
         if request.path.startswith(("/api/", "/odata/")):
-            detail = _(
-                "The integration with Dynamics CRM needs the experience Suite. It is chosen in Company Settings."
-            )
-            body = {"detail": detail, "code": "needs_suite", "settings": request.build_absolute_uri(reverse("company"))}
-            return JsonResponse(body, status=403)
+            settings = request.build_absolute_uri(reverse("company"))
+            return JsonResponse({"detail": str(NeedsSuite()), "code": "needs_suite", "settings": settings}, status=403)
         return render(request, "crmbridge/needs_suite.html", status=403)

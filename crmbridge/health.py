@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from sync.models import OPEN, JobQueueEntry
+from sync.entries import due
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,8 @@ def readiness() -> dict[str, bool]:
 
 def oldest_due() -> timedelta:
     """How long the job queue entry that is due longest has waited for a worker; zero where none is due."""
-    now = timezone.now()
-    due = JobQueueEntry.objects.filter(status__in=OPEN, earliest_start__lte=now, lease_owner="")
-    first = due.order_by("earliest_start").values_list("earliest_start", flat=True).first()
-    return now - first if first else timedelta()
+    first = due().order_by("earliest_start").values_list("earliest_start", flat=True).first()
+    return timezone.now() - first if first else timedelta()
 
 
 def _answer(name: str, is_ready: Callable[[], bool]) -> bool:

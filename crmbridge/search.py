@@ -17,7 +17,7 @@ from connection.texts import in_every_language
 from coupling.listing import erp_model
 from coupling.models import TableMapping
 from crmbridge.context import table_link
-from crmbridge.experience import belongs_to_integration
+from crmbridge.experience import belongs_to_integration, has_integration
 from crmbridge.help import TOPICS
 
 # Both names of the CRM are known to mean the same (S6), and the founding article's own search words lead here.
@@ -139,14 +139,14 @@ def _everything(request: HttpRequest) -> Iterator[Found]:
     for page in PAGES:
         if (address := _address(page)) and _is_open(request, page, address):
             yield _found(page.name, address, _("Page"), page.words)
-    if request.has_integration:  # type: ignore[attr-defined]  # set by middleware
+    if has_integration(request):
         yield from _lists(request)
     for topic in TOPICS.values():
         yield _found(topic.title, reverse("help_topic", args=[topic.name]), _("Help"), topic.words)
 
 
 def _is_open(request: HttpRequest, page: Page, address: str) -> bool:
-    is_there = request.has_integration or not belongs_to_integration(resolve(address))  # type: ignore[attr-defined]
+    is_there = has_integration(request) or not belongs_to_integration(resolve(address))
     return is_there and request.user.has_perms(page.permissions)
 
 

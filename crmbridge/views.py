@@ -18,6 +18,7 @@ from connection.models import CRMConnection
 from coupling.models import TableMapping
 from crmbridge import home
 from crmbridge.context import THEMES
+from crmbridge.experience import has_integration
 from crmbridge.forms import SignInForm
 
 YEAR = 365 * 24 * 60 * 60
@@ -31,7 +32,7 @@ class HomeView(TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The connection for everyone; numbers for those who may see jobs; the first steps while nothing has run."""
         context = super().get_context_data(**kwargs)
-        if not self.request.has_integration:  # type: ignore[attr-defined]  # set by middleware
+        if not has_integration(self.request):
             return context
         context["connection"] = CRMConnection.current()
         if not self.request.user.has_perm("sync.view_synchjob"):

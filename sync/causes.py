@@ -28,6 +28,7 @@ from sync.models import (
     NotificationKind,
     SynchError,
 )
+from sync.rest import why_at_rest
 from sync.schedules import silent
 
 NEGLECTED_AFTER: Final = timedelta(minutes=5)
@@ -60,7 +61,7 @@ def causes(now: datetime) -> Iterator[Cause]:
     yield from _failed_records()
     yield from _full_synchronization()
     # Where nothing can run, that is the cause.
-    if connection.is_enabled:
+    if connection.is_enabled and why_at_rest() is None:
         yield from _overdue()
 
 

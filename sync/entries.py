@@ -7,7 +7,6 @@ never run at the same time; a less urgent one steps aside between two slices.
 import logging
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, Q, QuerySet
 from django.utils import timezone
@@ -30,6 +29,7 @@ from sync.models import (
     SynchState,
 )
 from sync.queue import hand_over
+from sync.rest import closed_connections, why_at_rest
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +39,16 @@ NOBODY = {"lease_owner": "", "lease_until": None, "request": "", "requested_by":
 def due() -> "QuerySet[JobQueueEntry]":
     """The entries that may be taken now, the most urgent first.
 
-    All wait while the connection is disabled, and in a copied database: off and on again loses no job. Recurring ones
-    rest while their mapping is off or nothing is connected, too.
+    All wait while the connection is disabled, in a copied database, and where a room above has all work rest
+    (`sync.rest`). Recurring ones rest while their mapping is off or nothing is connected, too.
     """
+    if why_at_rest():
+        return JobQueueEntry.objects.none()
     now = timezone.now()
     free = Q(status=JobStatus.IN_PROCESS) & (Q(lease_owner="") | has_run_out(now))
     startable = Q(status__in=(JobStatus.READY, JobStatus.INACTIVE))
     connected = Exists(CRMConnection.objects.filter(is_enabled=True))
-    closed = Exists(CRMConnection.objects.exclude(is_enabled=True, installation__in=("", settings.INSTALLATION)))
+    closed = Exists(closed_connections())
     wanted = Q(interval_minutes=None) | (Q(mapping__is_enabled=True) & Q(connected))
     entries = JobQueueEntry.objects.filter(wanted, free | startable, ~closed, earliest_start__lte=now)
     return entries.order_by("priority", "pk")

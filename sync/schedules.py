@@ -20,6 +20,7 @@ from sync.engine.case import Bridge
 from sync.lease import is_engine_at_work
 from sync.models import TRANSITIONS, Event, JobQueueEntry, JobStatus, Priority, SynchState
 from sync.quiet import after_quiet_hours
+from sync.rest import is_at_rest
 
 INTERVAL_MINUTES = 30
 SETTLE = timedelta(seconds=2)
@@ -118,7 +119,9 @@ def probe() -> None:
 
 
 def _probable() -> "QuerySet[SynchState]":
-    """Mappings that have been read to the end once, sleep, and have not been probed for a while."""
+    """Mappings that have been read to the end once, sleep, and have not been probed for a while; none at rest."""
+    if is_at_rest():
+        return SynchState.objects.none()
     before = timezone.now() - timedelta(seconds=settings.PROBE_SECONDS)
     soon = timezone.now() + SETTLE
     sleeping = JobQueueEntry.objects.filter(

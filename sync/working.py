@@ -47,6 +47,7 @@ from sync.models import (
 from sync.notifying import look_out
 from sync.queue import enqueue, forget_old, hand_over, hand_over_many
 from sync.quiet import after_quiet_hours
+from sync.rest import is_at_rest
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +175,8 @@ def _pulse(entry: JobQueueEntry) -> MayGoOn:
     def may_go_on(job: SynchJob) -> bool:
         beat(entry)
         entry.refresh_from_db(fields=["request", "requested_by"])
-        return not entry.request and time.monotonic() < ends and not is_overtaken(entry)
+        has_time = time.monotonic() < ends
+        return has_time and not entry.request and not is_overtaken(entry) and not is_at_rest()
 
     return may_go_on
 

@@ -1,15 +1,28 @@
 """The integration belongs to the experience Suite; elsewhere it is hidden and refused, with the way out (S7, S8)."""
 
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import ResolverMatch
+from django.utils import timezone
+from pytest_django import Settings
 
+from connection.models import CRMConnection
+from coupling.defaults.install import install_defaults
+from coupling.models import TableMapping
 from crmbridge.experience import belongs_to_integration
 from financials.models import CompanySettings, Experience
+from sync import tasks
+from sync.models import JobQueueEntry, JobStatus, SynchJob, SynchState
+from sync.working import sweep
 from tests.crmbridge.test_doors import address, answer_to, routes, things
+from tests.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.django_db
 __all__ = ["things"]  # the fixture
@@ -93,6 +106,70 @@ def test_s08_the_refusal_leads_to_the_setting_and_suite_brings_everything_back(c
     assert client.post("/company/", values)["Location"] == "/company/"
     for where in ("/jobs/", "/connection/", "/api/v1/connection/", "/admin/sync/synchjob/"):
         assert client.get(where).status_code == 200, where
+
+
+@pytest.fixture
+def due(connection: CRMConnection, company: CompanySettings) -> JobQueueEntry:
+    """A due job of a mapping whose changes in the CRM are looked for as well."""
+    install_defaults("NOK", "NOK")
+    mapping = TableMapping.objects.get(name="SALESPEOPLE")
+    SynchState.objects.create(mapping=TableMapping.objects.get(name="CUSTOMER"), crm_cursor="read to its end")
+    sweep()
+    JobQueueEntry.objects.filter(mapping=mapping).update(earliest_start=timezone.now() - timedelta(hours=1))
+    return JobQueueEntry.objects.get(mapping=mapping)
+
+
+@pytest.fixture
+def set_experience(client: Client, alice: User) -> Callable[[str], None]:
+    """Choose it on the page."""
+    client.force_login(alice)
+
+    def set_experience(name: str) -> None:
+        values = {"company_name": "Fjord Nordic AS", "lcy_code": "NOK", "experience": name}
+        assert client.post("/company/", values)["Location"] == "/company/"
+
+    return set_experience
+
+
+def work() -> None:
+    """What supervisor and workers do again and again."""
+    sweep()
+    tasks.work()
+    tasks.probe()
+
+
+def test_s07_below_suite_jobs_rest_and_at_suite_they_go_on_by_themselves(
+    set_experience: Callable[[str], None],
+    client: Client,
+    due: JobQueueEntry,
+    sandbox: SandboxProcess,
+    settings: Settings,
+) -> None:
+    settings.PROBE_SECONDS = 0
+    set_experience("Premium")
+    before = list(JobQueueEntry.objects.values())
+    work()
+    assert sandbox.log() == []
+    assert list(JobQueueEntry.objects.values()) == before
+    assert "Jobs rest meanwhile." in client.get("/").content.decode()
+    assert client.get("/readyz").json()["worker"] == "ok"
+    set_experience("Suite")
+    tasks.work()
+    due.refresh_from_db()
+    assert due.status in (JobStatus.READY, JobStatus.INACTIVE)
+    assert due.last_success_at
+    assert SynchJob.objects.filter(mapping=due.mapping).exists()
+    assert sandbox.log()
+
+
+def test_s07_below_suite_the_command_refuses_with_the_reason(
+    set_experience: Callable[[str], None], due: JobQueueEntry, sandbox: SandboxProcess
+) -> None:
+    set_experience("Essentials")
+    with pytest.raises(CommandError, match="needs the experience Suite"):
+        call_command("synchronize", stdout=StringIO(), stderr=StringIO())
+    assert not SynchJob.objects.exists()
+    assert sandbox.log() == []
 
 
 def test_s90_only_administrators_change_the_experience(client: Client, bob: User, company: Any) -> None:

@@ -89,7 +89,7 @@ def standing() -> dict[str, tuple[str, int, int]]:
 def test_nothing_wrong_costs_a_few_queries_and_says_so(
     customer: TableMapping, desk: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         look()
     page = desk.get("/notifications/").content.decode()
     assert "Nothing needs attention" in page

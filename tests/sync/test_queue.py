@@ -11,7 +11,9 @@ from django_q.brokers import get_broker
 from pytest_django import Settings
 
 from connection.dataverse.errors import Unreachable
+from connection.models import CRMConnection
 from coupling.models import TableMapping
+from financials.models import CompanySettings, Experience
 from sync import working
 from sync.checks import check_retry
 from sync.entries import beat, cancel, change, hold, is_neglected, put_back, restart, take
@@ -149,6 +151,40 @@ def test_c11_pause_and_cancel_are_heeded_after_the_page(customer: TableMapping, 
     assert entry.log.get().slices == 2
     cancel(entry, "bob")
     assert not JobQueueEntry.objects.exclude(request="").exists()
+
+
+@pytest.mark.parametrize(
+    ("off", "on"),
+    [
+        (lambda: connection_is(False), lambda: connection_is(True)),
+        (lambda: experience_is(Experience.PREMIUM), lambda: experience_is(Experience.SUITE)),
+    ],
+    ids=["the connection", "the experience Suite"],
+)
+def test_s07_off_and_on_again_loses_no_job(
+    customer: TableMapping, pages: list[Any], off: Callable[[], int], on: Callable[[], int]
+) -> None:
+    ConnectionFactory.create()
+    CompanySettings.objects.create(company_name="Fjord Nordic AS", lcy_code="NOK")
+    entry = enqueue(customer)
+    pages += [nothing, lambda running: off()]
+    assert work_once()
+    log = entry.log.get()
+    assert (status(entry), log.state, log.slices) == (JobStatus.IN_PROCESS, LogState.RUNNING, 1)
+    assert not work_once()
+    assert on()
+    pages.append(nothing)
+    assert work_once()
+    log.refresh_from_db()
+    assert (status(entry), log.state, log.slices) == (JobStatus.FINISHED, LogState.FINISHED, 2)
+
+
+def connection_is(is_enabled: bool) -> int:
+    return CRMConnection.objects.update(is_enabled=is_enabled)
+
+
+def experience_is(experience: Experience) -> int:
+    return CompanySettings.objects.update(experience=experience)
 
 
 def test_i11_passing_faults_retry_with_growing_waits_and_lasting_ones_wait_for_a_person(

@@ -20,6 +20,7 @@ from sync.engine.chain import synchronize_all
 from sync.engine.run import Progress as ShowProgress
 from sync.engine.run import couple
 from sync.models import COUNTERS, JobState, SynchJob
+from sync.rest import why_at_rest
 
 
 class Command(BaseCommand):
@@ -39,6 +40,8 @@ class Command(BaseCommand):
         mappings = _chosen(options["mappings"])
         console = Console(file=self.stdout, width=None if self.stdout.isatty() else 170)  # type: ignore[arg-type]
         try:
+            if reason := why_at_rest():
+                raise reason
             client = CRMConnection.enabled().client()
             with _bar(console) as show:
                 if options["couple"]:
