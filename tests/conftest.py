@@ -1,6 +1,8 @@
 """What every room's tests share: a sandbox CRM and the connection to it, users, and which tests run where."""
 
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings as configured
@@ -14,6 +16,7 @@ from pytest_django import Settings
 from connection.dataverse.client import DataverseClient
 from connection.models import CRMConnection, SolutionImport
 from connection.solution import importing
+from tests.own_redis import empty_databases, leave_nothing_in
 from tests.planted import Watch, install
 from tests.sandbox_process import SandboxProcess
 from tests.turns import Turns
@@ -32,6 +35,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:No directory at:UserWarning")
     config.addinivalue_line("filterwarnings", "ignore:response_mode='form_post' is recommended:UserWarning")
     config.addinivalue_line("markers", "any_database: runs on SQLite only, since no database can change its outcome")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Before the workers start, whose settings name their own database of Redis."""
+    if url := os.environ.get("REDIS_URL"):
+        for spec, own in zip(specs, empty_databases(url, len(specs)), strict=True):
+            spec.env["REDIS_URL"] = own
+
+
+def pytest_unconfigure() -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ and (url := os.environ.get("REDIS_URL")):
+        leave_nothing_in(url)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
