@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs a command with PostgreSQL and Redis at hand: `with_services.py COMMAND…`.
 
-Those that DATABASE_URL and REDIS_URL name are used, else those that answer on their standard local ports, else private
-ones are started from installed programs and stopped afterwards. Missing Debian packages are installed where we are root
-and there is apt; otherwise the script names what is missing and exits with 2. The command sees DATABASE_URL and
-REDIS_URL, each with an empty database of its own on that server, which is gone afterwards.
+Those that DATABASE_URL and REDIS_URL name are used, else private ones are started from installed programs and stopped
+afterwards: whatever else runs here is left alone. Missing Debian packages are installed where we are root and there is
+apt; otherwise the script names what is missing and exits with 2. The command sees DATABASE_URL and REDIS_URL, each with
+an empty database of its own on that server, which is gone afterwards.
 """
 
 import os
@@ -26,11 +26,11 @@ import psycopg
 import redis
 from psycopg.sql import SQL, Identifier
 
-POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
-REDIS = "redis://127.0.0.1:6379/0"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-START_TIMEOUT = 30.0
-STOP_TIMEOUT = 20.0
+# pytest-xdist's workers empty their caches, each its own: they take the database that is named, and those after it.
+WORKERS = 4
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 60.0
 # The data lives for minutes, so nothing is gained by writing it safely.
 THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1")
 
@@ -39,8 +39,7 @@ def main(command: Sequence[str]) -> int:
     """Run `command` with the services and return its exit code."""
     signal.signal(signal.SIGTERM, _exit)
     with ExitStack() as services:
-        postgres = os.environ.get("DATABASE_URL") or (POSTGRES if _postgres_answers(POSTGRES) else "")
-        broker = os.environ.get("REDIS_URL") or (REDIS if _redis_answers(REDIS) else "")
+        postgres, broker = os.environ.get("DATABASE_URL", ""), os.environ.get("REDIS_URL", "")
         _install_missing(_needed(postgres, broker))
         postgres = postgres or services.enter_context(_private_postgres())
         broker = services.enter_context(_own_redis_database(broker or services.enter_context(_private_redis())))
@@ -177,7 +176,7 @@ def _free_port() -> int:
 
 def _postgres_answers(url: str) -> bool:
     try:
-        psycopg.connect(url, connect_timeout=2).close()
+        psycopg.connect(url, connect_timeout=10).close()
     except psycopg.Error:
         return False
     return True
@@ -185,7 +184,7 @@ def _postgres_answers(url: str) -> bool:
 
 def _redis_answers(url: str) -> bool:
     try:
-        return bool(redis.Redis.from_url(url, socket_connect_timeout=2).ping())
+        return bool(redis.Redis.from_url(url, socket_connect_timeout=10).ping())
     except redis.RedisError:
         return False
 
@@ -206,16 +205,18 @@ def _own_database(url: str) -> Iterator[str]:
 
 @contextmanager
 def _own_redis_database(url: str) -> Iterator[str]:
-    """An empty one of the server's numbered databases, emptied again afterwards."""
+    """The first of several empty ones of the server's numbered databases, emptied again afterwards."""
     parts = urlsplit(url)
-    candidates = (urlunsplit(parts._replace(path=f"/{number}")) for number in range(15, 0, -1))
-    own = next((each for each in candidates if redis.Redis.from_url(each).dbsize() == 0), None)
-    if own is None:
-        sys.exit(f"All databases of Redis at {_place(url)} are in use; empty one of 1 to 15.")
+    numbered = [urlunsplit(parts._replace(path=f"/{number}")) for number in range(16)]
+    is_empty = [redis.Redis.from_url(each).dbsize() == 0 for each in numbered]
+    first = next((at for at in range(1, 17 - WORKERS) if all(is_empty[at : at + WORKERS])), None)
+    if first is None:
+        sys.exit(f"Redis at {_place(url)} has no {WORKERS} empty databases in a row; empty some of 1 to 15.")
     try:
-        yield own
+        yield numbered[first]
     finally:
-        redis.Redis.from_url(own).flushdb()
+        for each in numbered[first : first + WORKERS]:
+            redis.Redis.from_url(each).flushdb()
 
 
 def _place(url: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings as configured
 from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
 from django.db import connection as database
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -78,15 +79,9 @@ def _scale(request: pytest.FixtureRequest, settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings: Settings) -> None:
-    """Hashing is slow by design."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture(autouse=True)
-def _static_files_on_demand(settings: Settings) -> None:
-    """Each test client would read the headers of all static files, asked for or not."""
-    settings.WHITENOISE_AUTOREFRESH = True
+def _empty_cache() -> None:
+    """No test meets the failed sign-ins, API calls and looks of others."""
+    cache.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

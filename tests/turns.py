@@ -15,13 +15,13 @@ class Turns:
 
     def wait(self) -> None:
         """Wait in a thread until it is its turn."""
-        assert self._go_on.wait(60)
+        assert self._go_on.wait(200)
 
     def over_to_imports(self) -> None:
         """Let every import run to its end."""
         self._go_on.set()
         for thread in threading.enumerate():
             if thread.name.startswith("solution import"):
-                thread.join(60)
+                thread.join(200)
                 assert not thread.is_alive()
         self._go_on.clear()

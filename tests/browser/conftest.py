@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
 
+PATIENCE = 200_000
+"""Milliseconds that a page may take on a busy machine."""
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",
@@ -26,16 +27,16 @@ def chromium(django_db_setup: None) -> Iterator[Browser]:
 
     While it runs, Playwright's event loop would make Django refuse the database, though nothing here is asynchronous.
     """
+    expect.set_options(timeout=PATIENCE)
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE)
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def address(live_server: LiveServer) -> str:
-    cache.clear()
     return str(live_server.url)
 
 
@@ -43,7 +44,7 @@ def address(live_server: LiveServer) -> str:
 def tab(chromium: Browser, address: str) -> Iterator[Page]:
     """A fresh window of its own."""
     context = chromium.new_context(locale="en-GB")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
 

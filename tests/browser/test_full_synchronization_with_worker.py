@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +11,14 @@ import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from tests.browser.conftest import PATIENCE
 from tests.conftest import PASSWORD
-from tests.project.processes import environment, manage, managing, wait_until, working_in
+from tests.project.processes import environment, free_port, manage, managing, wait_until, working_in
 from tests.sandbox_process import SandboxProcess
 
 CUSTOMERS = 120
 LATENCY = "30+8"
 """Milliseconds a request and a row: slow enough to look on."""
-PATIENCE = 90_000
-
 SET_UP = """
 from pathlib import Path
 from django.contrib.auth.models import User
@@ -64,7 +62,7 @@ def running(env: dict[str, str], port: int, log: Path) -> Iterator[None]:
     """Web server and worker, from when they answer until they are killed without warning."""
     with managing("run", "--port", str(port), env=env, log=log):
         try:
-            wait_until(lambda: answers(port), 60)
+            wait_until(lambda: answers(port))
             yield
         finally:
             folder = Path(env["CRMBRIDGE_VAR"])
@@ -83,15 +81,15 @@ def kill(pid: int) -> None:
 
 def answers(port: int) -> bool:
     try:
-        return requests.get(f"http://localhost:{port}/healthz", timeout=5).ok
-    except requests.ConnectionError:
+        return requests.get(f"http://localhost:{port}/healthz", timeout=30).ok
+    except requests.RequestException:
         return False
 
 
 def window(chromium: Browser, address: str, **kept: object) -> BrowserContext:
     """A browser that was just opened."""
     context = chromium.new_context(locale="en-GB", base_url=address, **kept)  # type: ignore[arg-type]  # what it kept
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     return context
 
 
@@ -109,8 +107,7 @@ def line(page: Page, name: str) -> Locator:
 def test_s75_s76_s77_s78_s79_s80_s81_s84_the_browser_closes_and_everything_is_killed_and_the_run_ends_right(
     installation: dict[str, str], count: Callable[[str], int], chromium: Browser, tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
+    port = free_port()
     address = f"http://localhost:{port}"
     with running(installation, port, tmp_path / "first.log"):
         first = window(chromium, address)
@@ -121,12 +118,12 @@ def test_s75_s76_s77_s78_s79_s80_s81_s84_the_browser_closes_and_everything_is_ki
         page = again.new_page()
         review(page)
         expect(page.get_by_role("status")).to_contain_text("In Process")
-        wait_until(lambda: count("accounts"), 60)
+        wait_until(lambda: count("accounts"))
     contacts = count("contacts")
     with running(installation, port, tmp_path / "second.log"):
         # The page that was open all the time tells how it goes on, without being loaded again (S76, S81).
-        expect(page.locator(".progress-line")).to_contain_text(re.compile(r"\b[1-9]\d? %"), timeout=PATIENCE)
-        expect(page.get_by_role("status")).to_contain_text("Everything has been synchronized.", timeout=PATIENCE)
+        expect(page.locator(".progress-line")).to_contain_text(re.compile(r"\b[1-9]\d? %"))
+        expect(page.get_by_role("status")).to_contain_text("Everything has been synchronized.")
         assert count("accounts") == CUSTOMERS
         assert count("contacts") > contacts, "it was in the middle"
         expect(line(page, "CUSTOMER")).to_contain_text(f"{CUSTOMERS} / {CUSTOMERS}")

@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from connection.models import CRMConnection
 from financials.models import CompanySettings
+from tests.browser.conftest import PATIENCE
 from tests.browser.test_pages import violations
 from tests.conftest import PASSWORD
 from tests.sandbox_process import SandboxProcess
@@ -19,8 +20,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NEXT = "button[form=task-form]"
 MOST_TABS = 80
-# Milliseconds; the CRM is asked many things on some pages, and a machine that tests may be busy.
-PATIENCE = 60_000
 
 
 class Keyboard:
@@ -35,7 +34,7 @@ class Keyboard:
     def at(self, address: str) -> None:
         """Arrive at a page whose address ends so, with all its parts."""
         self.tab.wait_for_url(lambda url: url.endswith(address))
-        expect(self.tab.locator("[hx-trigger=load]")).to_have_count(0, timeout=PATIENCE)
+        expect(self.tab.locator("[hx-trigger=load]")).to_have_count(0)
         self.path.append(f"{time.monotonic() - self._began:5.1f} s  {address}")
         self.found[address] = violations(self.tab)
 
@@ -72,7 +71,7 @@ def keyboard(chromium: Browser, address: str) -> Callable[[str], Keyboard]:
 
     def sign_in(language: str) -> Keyboard:
         context = chromium.new_context(locale=language, ignore_https_errors=True)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         keys = Keyboard(context.new_page())
         keys.tab.goto(f"{address}/sign-in/")
         keys.enter("#id_username", "alice")
@@ -138,7 +137,7 @@ def test_s15_to_s25_from_nothing_to_a_working_connection_by_keyboard_alone(
     keys.press(".box button")
     as_administrator_of_the_crm(keys, empty_installation)
     keys.at("/guide/solution/")
-    expect(keys.tab.locator("#solution progress")).to_have_count(0, timeout=PATIENCE)
+    expect(keys.tab.locator("#solution progress")).to_have_count(0)
     keys.press(NEXT)
     keys.at("/guide/user/")
     keys.press(".box button")
@@ -151,7 +150,7 @@ def test_s15_to_s25_from_nothing_to_a_working_connection_by_keyboard_alone(
     keys.press("#id_is_item_availability_on", "Space")
     keys.press(NEXT)
     keys.at("/guide/check/")
-    expect(keys.tab.locator("[aria-busy=true]")).to_have_count(0, timeout=PATIENCE)
+    expect(keys.tab.locator("[aria-busy=true]")).to_have_count(0)
     keys.found["findings"] = violations(keys.tab)
     keys.press(NEXT)
     keys.at("/guide/finish/")

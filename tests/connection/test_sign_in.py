@@ -54,7 +54,7 @@ def signed_in_at(page: str, sandbox: SandboxProcess, login: str) -> dict[str, st
         headers={"Origin": sandbox.details["address"]},
         verify=sandbox.details["ca_file"],
         allow_redirects=False,
-        timeout=30,
+        timeout=200,
     )
     assert answer.headers["Location"].startswith(RETURN)
     return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}

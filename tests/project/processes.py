@@ -1,7 +1,9 @@
 """Finds processes by the folder that they work in, and waits for what they do."""
 
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +24,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 def manage(*arguments: str, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     """Run `manage.py` to its end."""
     command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=240)
 
 
 @contextmanager
@@ -57,9 +59,20 @@ def working_in(folder: Path) -> dict[int, str]:
     return found
 
 
-def wait_until(is_so: Callable[[], object], seconds: float = 30) -> None:
-    """Look again and again until it is so; fails after so many seconds."""
+def wait_until(is_so: Callable[[], object], seconds: float = 200) -> None:
+    """Look again and again until it is so; fails after so many seconds, which a busy machine may well need."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, "it never came about"
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that the system gives to nobody else meanwhile: it takes those above."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no port is free")

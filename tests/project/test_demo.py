@@ -39,9 +39,9 @@ def test_a_signal_at_any_moment_leaves_no_process(tmp_path: Path, moment: str, n
     log = tmp_path / "log"
     arguments = ("demo", "--customers", CUSTOMERS, "--port", "0")
     with managing(*arguments, env=environment(tmp_path), log=log) as demo:
-        wait_until(lambda: moment in log.read_text(), 60)
+        wait_until(lambda: moment in log.read_text())
         demo.send_signal(number)
-        demo.wait(10)
+        demo.wait(200)
 
     assert not working_in(tmp_path)
 

@@ -4,7 +4,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -29,33 +28,38 @@ def with_services() -> Any:
     return module
 
 
-REPORT = 'import os; print(os.environ["DATABASE_URL"], os.environ["REDIS_URL"])'
 NOWHERE = {"DATABASE_URL": "", "REDIS_URL": ""}
+# Runs on the services that the script has started, has it use them for another command, and looks what that has left.
+OUTER = """
+import os, subprocess, sys
+import psycopg, redis
+named = os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
+print(*named, flush=True)
+code = subprocess.run([sys.executable, sys.argv[1], sys.executable, "-c", sys.argv[2]]).returncode
+query = "SELECT datname FROM pg_database WHERE datname LIKE %s"
+print(len(psycopg.connect(named[0]).execute(query, [f"{named[0].rpartition('/')[2]}%"]).fetchall()))
+print(redis.Redis.from_url(named[1]).dbsize())
+raise SystemExit(code)
+"""
+INNER = """
+import os
+import psycopg, redis
+print(os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
+psycopg.connect(os.environ["DATABASE_URL"])
+redis.Redis.from_url(os.environ["REDIS_URL"]).set("left", "behind")
+raise SystemExit(7)
+"""
 
 
-def test_the_command_gets_both_and_its_exit_code_is_passed_on() -> None:
-    command = [sys.executable, str(SCRIPT), sys.executable, "-c", f"{REPORT}; raise SystemExit(7)"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    postgres, broker = done.stdout.split()
+def test_private_services_are_started_and_stopped_and_those_that_are_named_are_used() -> None:
+    command = [sys.executable, str(SCRIPT), sys.executable, "-c", OUTER, str(SCRIPT), INNER]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | NOWHERE)
+    (postgres, broker), (own, own_broker), *left = (line.split() for line in done.stdout.splitlines())
 
     assert done.returncode == 7
-    assert postgres.startswith("postgres://")
-    assert redis.Redis.from_url(broker).dbsize() == 0
-
-
-def test_private_services_are_started_and_stopped(
-    with_services: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name, value in NOWHERE.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(with_services, "POSTGRES", "postgres://postgres@127.0.0.1:1/postgres")
-    monkeypatch.setattr(with_services, "REDIS", "redis://127.0.0.1:1/0")
-    monkeypatch.setattr(with_services.signal, "signal", lambda *arguments: None)
-    told = tmp_path / "told"
-    code = with_services.main(["sh", "-c", f'echo "$DATABASE_URL $REDIS_URL" > {told}'])
-    postgres, broker = told.read_text().split()
-
-    assert code == 0
+    assert own.startswith(f"{postgres}_")
+    assert own_broker.rpartition("/")[0] == broker.rpartition("/")[0]
+    assert left == [["1"], ["0"]], "the outer command's database is all that there is"
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(postgres, connect_timeout=2)
     with pytest.raises(redis.ConnectionError):

@@ -42,7 +42,7 @@ def test_a_stopped_worker_ends_in_order_and_leaves_no_process(
 ) -> None:
     worker.send_signal(number)
 
-    assert worker.wait(20) == 0
+    assert worker.wait(200) == 0
     assert "has stopped" in log.read_text()
     assert not working_in(tmp_path)
 
@@ -54,7 +54,7 @@ def test_a_crashed_cluster_is_started_again(worker: "subprocess.Popen[bytes]", t
     wait_until(lambda: log.read_text().count("running.") == 2)
     assert "exit code -9; starting it again" in log.read_text()
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(200) == 0
     assert not working_in(tmp_path)
 
 

@@ -73,6 +73,6 @@ def test_a_write_that_waits_for_one_that_waits_for_it_ends_in_a_timeout(tmp_path
 
     with ThreadPoolExecutor(1) as endpoint:
         with store.writing(), pytest.raises(DataverseError) as refused:
-            endpoint.submit(write_back).result(20)
+            endpoint.submit(write_back).result(200)
         assert (refused.value.status, refused.value.code) == (500, "0x80044151")
-        endpoint.submit(write_back).result(20)
+        endpoint.submit(write_back).result(200)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from PowerPlatform.Dataverse.client import DataverseClient
 
+from tests.project.processes import free_port
 from tests.sandbox.conftest import BOTH_CLIENTS, bulk, create, error_of, names, read
 from tests.sandbox_process import SandboxProcess, SandboxSession
 
@@ -125,11 +126,11 @@ def test_customizations_need_the_privilege(api: SandboxSession) -> None:
 
 
 def test_customizations_survive_a_restart_and_go_with_a_reset(tmp_path: Path) -> None:
-    with SandboxProcess(tmp_path) as own:
+    own = SandboxProcess(tmp_path, port=free_port())
+    with own:
         api = own.session()
         api("POST", f"{ACCOUNT}/Attributes", column("new_A", "Money"))
         create(api, "accounts", new_a=12.5)
-    own.port = int(own.details["address"].rpartition(":")[2])
     with own:
         api = own.session()
         assert names(api, "accounts", "new_a_base") == [12.5]

@@ -18,11 +18,11 @@ class Browser:
     session: requests.Session
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        return self.session.get(self.address + path, headers=headers, timeout=30)
+        return self.session.get(self.address + path, headers=headers, timeout=200)
 
     def post(self, path: str, origin: str | None = None, **form: str) -> requests.Response:
         headers = {"Origin": self.address if origin is None else origin}
-        return self.session.post(self.address + path, data=form, headers=headers, timeout=30)
+        return self.session.post(self.address + path, data=form, headers=headers, timeout=200)
 
     def version(self, path: str) -> str:
         match = re.search(r'name="version" value="(\d+)"', self.get(path).text)

@@ -48,7 +48,7 @@ class Visitor:
     def post(self, page: str, login: str, password: str, **fields: str) -> requests.Response:
         form = {"login": login, "password": password, **fields}
         headers = {"Origin": self.details["address"]}
-        return self.session.post(page, data=form, headers=headers, allow_redirects=False, timeout=30)
+        return self.session.post(page, data=form, headers=headers, allow_redirects=False, timeout=200)
 
     def sign_in(self, login: str, **changes: str) -> dict[str, str]:
         answer = self.post(self.page(**changes), login, self.sandbox.people()[login])
@@ -66,7 +66,7 @@ class Visitor:
         return self.ask(form | changes)
 
     def ask(self, form: dict[str, str]) -> requests.Response:
-        return self.session.post(f"{self.details['authority']}/oauth2/v2.0/token", data=form, timeout=30)
+        return self.session.post(f"{self.details['authority']}/oauth2/v2.0/token", data=form, timeout=200)
 
     def call(self, login: str) -> requests.Response:
         """Sign in and ask the Web API who we are."""
@@ -74,7 +74,7 @@ class Visitor:
 
     def with_token(self, token: str) -> requests.Response:
         address = f"{self.details['address']}/api/data/v9.2/WhoAmI"
-        return self.session.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        return self.session.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=200)
 
 
 @pytest.fixture
@@ -86,13 +86,13 @@ def visitor(sandbox: SandboxProcess) -> Visitor:
 
 
 def test_code_with_pkce_refresh_and_identity(visitor: Visitor) -> None:
-    page = visitor.session.get(visitor.page(login_hint=ADMINISTRATOR), timeout=30)
+    page = visitor.session.get(visitor.page(login_hint=ADMINISTRATOR), timeout=200)
     assert ADMINISTRATOR in page.text
     assert "form-action http://localhost:8000 'self'" in page.headers["Content-Security-Policy"]
     back = visitor.sign_in(ADMINISTRATOR, nonce="n-1")
     assert back["state"] == "here"
     tokens = visitor.redeem(back["code"]).json()
-    keys = visitor.session.get(f"{visitor.details['authority']}/discovery/v2.0/keys", timeout=30).json()["keys"]
+    keys = visitor.session.get(f"{visitor.details['authority']}/discovery/v2.0/keys", timeout=200).json()["keys"]
     claims = jwt.decode(tokens["id_token"], jwt.PyJWK(keys[0]), ["RS256"], audience=visitor.details["client_id"])
     assert (claims["preferred_username"], claims["nonce"]) == (ADMINISTRATOR, "n-1")
     assert visitor.with_token(tokens["access_token"]).status_code == 200
@@ -125,7 +125,7 @@ def test_a_code_works_once_and_only_for_who_asked(visitor: Visitor) -> None:
     ],
 )
 def test_nothing_is_sent_to_strangers(visitor: Visitor, changes: dict[str, str]) -> None:
-    answer = visitor.session.get(visitor.page(**changes), allow_redirects=False, timeout=30)
+    answer = visitor.session.get(visitor.page(**changes), allow_redirects=False, timeout=200)
     assert answer.status_code == 400
     assert "Location" not in answer.headers
 
@@ -135,9 +135,9 @@ def test_wrong_password_cancel_and_no_prompt(visitor: Visitor) -> None:
     assert (wrong.status_code, 'role="alert"' in wrong.text) == (200, True)
     cancelled = visitor.post(visitor.page(), ADMINISTRATOR, "", cancel="1")
     assert "error=access_denied" in cancelled.headers["Location"]
-    silent = visitor.session.get(visitor.page(prompt="none"), allow_redirects=False, timeout=30)
+    silent = visitor.session.get(visitor.page(prompt="none"), allow_redirects=False, timeout=200)
     assert "error=interaction_required" in silent.headers["Location"]
-    foreign = visitor.session.post(visitor.page(), data={"login": ADMINISTRATOR, "cancel": "1"}, timeout=30)
+    foreign = visitor.session.post(visitor.page(), data={"login": ADMINISTRATOR, "cancel": "1"}, timeout=200)
     assert foreign.status_code == 200
 
 
@@ -193,7 +193,7 @@ def assertion(sandbox: SandboxProcess, pem: str, **claims: Any) -> requests.Resp
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         "client_assertion": signed,
     }
-    return requests.post(endpoint, data=form, verify=details["ca_file"], timeout=30)
+    return requests.post(endpoint, data=form, verify=details["ca_file"], timeout=200)
 
 
 def test_assertions_are_verified(sandbox: SandboxProcess, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_assertions_are_verified(sandbox: SandboxProcess, tmp_path: Path) -> Non
     address = f"{sandbox.details['address']}/sandbox/certificate"
     for body, status in ((unknown, 204), ("nonsense", 400)):
         answer = requests.post(
-            address, data=body, headers={"X-Sandbox-Key": key}, verify=sandbox.details["ca_file"], timeout=30
+            address, data=body, headers={"X-Sandbox-Key": key}, verify=sandbox.details["ca_file"], timeout=200
         )
         assert answer.status_code == status
     assert assertion(sandbox, unknown).status_code == 200
@@ -235,16 +235,16 @@ def test_only_enabled_licensed_members_get_in(visitor: Visitor, api: SandboxSess
 
 def test_discovery(visitor: Visitor) -> None:
     configuration = visitor.session.get(
-        f"{visitor.details['authority']}/v2.0/.well-known/openid-configuration", timeout=30
+        f"{visitor.details['authority']}/v2.0/.well-known/openid-configuration", timeout=200
     ).json()
     assert configuration["code_challenge_methods_supported"] == ["S256", "plain"]
     endpoint = f"{visitor.details['address']}/common/discovery/instance?api-version=1.1"
-    instance = visitor.session.get(endpoint, timeout=30).json()
-    assert visitor.session.get(instance["tenant_discovery_endpoint"], timeout=30).status_code == 200
+    instance = visitor.session.get(endpoint, timeout=200).json()
+    assert visitor.session.get(instance["tenant_discovery_endpoint"], timeout=200).status_code == 200
 
 
 def test_people_are_shown_with_their_passwords(sandbox: SandboxProcess) -> None:
-    page = requests.get(f"{sandbox.details['address']}/people", verify=sandbox.details["ca_file"], timeout=30).text
+    page = requests.get(f"{sandbox.details['address']}/people", verify=sandbox.details["ca_file"], timeout=200).text
     for login, password in sandbox.people().items():
         assert login in page
         assert re.search(rf"\b{re.escape(password)}\b", page)

@@ -20,7 +20,7 @@ def ask(sandbox: SandboxProcess, path: str = "", **changes: str) -> requests.Res
         "scope": f"{details['address']}/.default",
     }
     address = details["address"] + (path or f"/{details['tenant']}/oauth2/v2.0/token")
-    return requests.post(address, data=form | changes, verify=details["ca_file"], timeout=30)
+    return requests.post(address, data=form | changes, verify=details["ca_file"], timeout=200)
 
 
 def test_token_answer(sandbox: SandboxProcess) -> None:
@@ -63,7 +63,7 @@ def test_msal_gets_a_token_that_works(sandbox: SandboxProcess) -> None:
         f"{details['address']}/api/data/v9.2/WhoAmI",
         headers={"Authorization": f"Bearer {token['access_token']}"},
         verify=details["ca_file"],
-        timeout=30,
+        timeout=200,
     )
     assert answer.status_code == 200
 
@@ -72,7 +72,7 @@ def test_msal_gets_a_token_that_works(sandbox: SandboxProcess) -> None:
 def test_without_a_usable_token_there_is_a_challenge(sandbox: SandboxProcess, header: str | None) -> None:
     address = f"{sandbox.details['address']}/api/data/v9.2/accounts"
     headers = {"Authorization": header} if header else {}
-    answer = requests.get(address, headers=headers, verify=sandbox.details["ca_file"], timeout=30)
+    answer = requests.get(address, headers=headers, verify=sandbox.details["ca_file"], timeout=200)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == (
         f"Bearer authorization_uri={sandbox.details['authority']}/oauth2/authorize, "

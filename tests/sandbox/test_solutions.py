@@ -2,12 +2,12 @@
 
 import base64
 import io
-import time
 import zipfile
 from typing import Any
 
 import pytest
 
+from tests.project.processes import wait_until
 from tests.sandbox.conftest import create, error_of, new_guid, read
 from tests.sandbox_process import SandboxSession
 
@@ -60,12 +60,9 @@ def body(**changes: Any) -> dict[str, Any]:
 
 
 def settled(api: SandboxSession, operation: str) -> Any:
-    for _ in range(400):
-        row = read(api, f"asyncoperations({operation})?$select=statecode,statuscode,friendlymessage")
-        if row["statecode"] == 3:
-            return row
-        time.sleep(0.02)  # another process works; there is nothing to wait on
-    raise AssertionError(row)
+    address = f"asyncoperations({operation})?$select=statecode,statuscode,friendlymessage"
+    wait_until(lambda: read(api, address)["statecode"] == 3)
+    return read(api, address)
 
 
 def test_import_brings_columns_tables_relationships_and_roles(api: SandboxSession) -> None:

@@ -3,13 +3,13 @@
 import json
 import queue
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from tests.project.processes import wait_until
 from tests.sandbox.conftest import bulk, create, error_of, names, read
 from tests.sandbox_process import SandboxSession
 
@@ -41,7 +41,7 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
 
     def next(self) -> tuple[str, dict[str, str], Any]:
-        return self.calls.get(timeout=20)
+        return self.calls.get(timeout=200)
 
 
 @pytest.fixture
@@ -128,12 +128,9 @@ def test_one_retry_and_a_failed_job(
 
 
 def failed(api: SandboxSession) -> Any:
-    for _ in range(400):
-        rows = read(api, "asyncoperations?$filter=statecode eq 3")["value"]
-        if rows:
-            return rows[0]
-        time.sleep(0.02)  # another process writes it; there is nothing to wait on
-    raise AssertionError("no job")
+    query = "asyncoperations?$filter=statecode eq 3"
+    wait_until(lambda: read(api, query)["value"])
+    return read(api, query)["value"][0]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def at_login(sandbox: SandboxProcess, page: str, login: str, **pressed: str) -> 
         headers={"Origin": sandbox.details["address"]},
         verify=sandbox.details["ca_file"],
         allow_redirects=False,
-        timeout=30,
+        timeout=200,
     )
     return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 

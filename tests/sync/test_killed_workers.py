@@ -7,7 +7,6 @@ import os
 import random
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import redis
 
 from benchmarks.crew import crew
 from connection.dataverse.client import DataverseClient
+from tests.project.processes import free_port, wait_until
 from tests.sandbox_process import SandboxProcess
 from tests.sync.installation import manage
 
@@ -65,9 +65,7 @@ def redis_server(port: int, folder: Path) -> Iterator[None]:
     server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
     try:
         with redis.Redis(port=port, retry_on_error=[redis.ConnectionError]) as client:
-            deadline = time.monotonic() + 10
-            while not _answers(client) and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_until(lambda: _answers(client))
         yield
     finally:
         server.terminate()
@@ -79,12 +77,6 @@ def _answers(client: "redis.Redis") -> bool:
         return bool(client.ping())
     except redis.RedisError:
         return False
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_e15_killed_workers_and_a_broker_that_goes_away_change_nothing_in_the_end(

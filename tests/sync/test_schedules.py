@@ -5,7 +5,6 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -27,7 +26,6 @@ Run = Callable[..., dict[str, SynchJob]]
 
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
-    cache.clear()
     schedules._last_woken.clear()
 
 
