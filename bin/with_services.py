@@ -27,8 +27,6 @@ import redis
 from psycopg.sql import SQL, Identifier
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# pytest-xdist's workers empty their caches, each its own: they take the database that is named, and those after it.
-WORKERS = 4
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 60.0
 # The data lives for minutes, so nothing is gained by writing it safely.
@@ -205,18 +203,16 @@ def _own_database(url: str) -> Iterator[str]:
 
 @contextmanager
 def _own_redis_database(url: str) -> Iterator[str]:
-    """The first of several empty ones of the server's numbered databases, emptied again afterwards."""
+    """An empty one of the server's numbered databases, emptied again afterwards."""
     parts = urlsplit(url)
-    numbered = [urlunsplit(parts._replace(path=f"/{number}")) for number in range(16)]
-    is_empty = [redis.Redis.from_url(each).dbsize() == 0 for each in numbered]
-    first = next((at for at in range(1, 17 - WORKERS) if all(is_empty[at : at + WORKERS])), None)
-    if first is None:
-        sys.exit(f"Redis at {_place(url)} has no {WORKERS} empty databases in a row; empty some of 1 to 15.")
+    candidates = (urlunsplit(parts._replace(path=f"/{number}")) for number in range(15, 0, -1))
+    own = next((each for each in candidates if redis.Redis.from_url(each).dbsize() == 0), None)
+    if own is None:
+        sys.exit(f"All databases of Redis at {_place(url)} are in use; empty one of 1 to 15.")
     try:
-        yield numbered[first]
+        yield own
     finally:
-        for each in numbered[first : first + WORKERS]:
-            redis.Redis.from_url(each).flushdb()
+        redis.Redis.from_url(own).flushdb()
 
 
 def _place(url: str) -> str:
