@@ -60,7 +60,7 @@ class CRMConnection(models.Model):
     organization_id = models.UUIDField(_("organization ID"), null=True, editable=False)
     organization_name = models.CharField(_("organization"), max_length=200, blank=True, editable=False)
     version = models.CharField(_("version of Dynamics CRM"), max_length=50, blank=True, editable=False)
-    user_id = models.UUIDField(_("integration user"), null=True, editable=False)
+    user_id = models.UUIDField(_("ID of the synchronization user"), null=True, editable=False)
     base_currency_id = models.UUIDField(_("base currency ID"), null=True, editable=False)
     base_currency_code = models.CharField(_("base currency"), max_length=5, blank=True, editable=False)
 

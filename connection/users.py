@@ -57,7 +57,7 @@ class RolesReport:
 
 @dataclass(frozen=True, slots=True)
 class RoleState:
-    """Which of the integration roles the integration user has; `error` says why that is not known."""
+    """Which of the integration roles the synchronization user has; `error` says why that is not known."""
 
     present: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def give_roles(client: DataverseClient, user: User) -> RolesReport:
 
 
 def role_state(connection: "CRMConnection") -> RoleState:
-    """What the integration user sees of its own roles. Raises nothing of ours."""
+    """What the synchronization user sees of its own roles. Raises nothing of ours."""
     try:
         client = client_for(connection)
         roles = client.administration.roles_of(client.who_am_i().user_id)

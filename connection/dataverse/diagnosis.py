@@ -102,7 +102,7 @@ _WORDINGS = [
         re.compile(r"length of the '(?P<column>\w+)' attribute.*maximum allowed length of '(?P<limit>\d+)'"),
         _("The text in “{column}” is too long: Dynamics CRM accepts at most {limit} characters."),
     ),
-    Wording(re.compile(r"missing (?P<privilege>prv\w+) privilege"), _("The integration user lacks “{privilege}”.")),
+    Wording(re.compile(r"missing (?P<privilege>prv\w+) privilege"), _("The synchronization user lacks “{privilege}”.")),
     Wording(re.compile(r"property named '(?P<column>[^']+)'"), _("Dynamics CRM has no column “{column}”.")),
     Wording(re.compile(r"attribute with Name = '(?P<column>[^']+)'"), _("Dynamics CRM has no column “{column}”.")),
     Wording(re.compile(r"undeclared property '(?P<column>[^']+)'"), _("Dynamics CRM has no relation “{column}”.")),

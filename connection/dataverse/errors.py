@@ -91,7 +91,7 @@ class NotAMember(FixSetup):
 class UserDisabled(NotAMember):
     """The sign-in works, and the user of the application is switched off."""
 
-    text = _("The sign-in works, but the integration user is disabled in Dynamics CRM, or has no business unit.")
+    text = _("The sign-in works, but the synchronization user is disabled in Dynamics CRM, or has no business unit.")
     fix = _("Ask a Dynamics CRM administrator to enable the user in the Power Platform admin center.")
 
 
@@ -103,10 +103,10 @@ class NoRoles(NotAMember):
 
 
 class PrivilegeMissing(FixSetup):
-    """The integration user may not do this."""
+    """The synchronization user may not do this."""
 
-    text = _("The integration user lacks a permission in Dynamics CRM.")
-    fix = _("Ask a Dynamics CRM administrator to add the permission to the security role of the integration user.")
+    text = _("The synchronization user lacks a permission in Dynamics CRM.")
+    fix = _("Ask a Dynamics CRM administrator to add the permission to the security role of the synchronization user.")
 
 
 class NotDataverse(FixSetup):

@@ -230,6 +230,6 @@ def _options(option_set: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
 
 
 def _label(label: Mapping[str, Any] | None) -> str:
-    """The label in the language of the integration user, else in any (dataverse-web-api.md 3.2)."""
+    """The label in the language of the synchronization user, else in any (dataverse-web-api.md 3.2)."""
     candidates = [(label or {}).get("UserLocalizedLabel"), *((label or {}).get("LocalizedLabels") or [])]
     return next((str(candidate["Label"]) for candidate in candidates if candidate), "")

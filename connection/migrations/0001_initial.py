@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('organization_id', models.UUIDField(editable=False, null=True, verbose_name='organization ID')),
                 ('organization_name', models.CharField(blank=True, editable=False, max_length=200, verbose_name='organization')),
                 ('version', models.CharField(blank=True, editable=False, max_length=50, verbose_name='version of Dynamics CRM')),
-                ('user_id', models.UUIDField(editable=False, null=True, verbose_name='integration user')),
+                ('user_id', models.UUIDField(editable=False, null=True, verbose_name='ID of the synchronization user')),
                 ('base_currency_id', models.UUIDField(editable=False, null=True, verbose_name='base currency ID')),
                 ('base_currency_code', models.CharField(blank=True, editable=False, max_length=5, verbose_name='base currency')),
                 ('solution_version', models.CharField(blank=True, editable=False, max_length=50, verbose_name='version of the solution')),

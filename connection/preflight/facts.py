@@ -1,4 +1,4 @@
-"""What the preflight knows of the CRM whatever is mapped: the integration user, its rights, the environment."""
+"""What the preflight knows of the CRM whatever is mapped: the synchronization user, its rights, the environment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The integration user, with its roles of its own and of its teams."""
+    """A user who works for us in the CRM, with its roles of its own and of its teams."""
 
     id: UUID
     name: str
@@ -58,7 +58,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The environment as the integration user sees it. `ahead` is how far the CRM's clock is before ours."""
+    """The environment as the synchronization user sees it. `ahead` is how far the CRM's clock is before ours."""
 
     user: User
     version: str = ""
@@ -89,18 +89,16 @@ def read_environment(client: DataverseClient) -> Environment:
     """Ask who we are and where, with three requests. Raises what the client raises."""
     me = client.who_am_i()
     theirs, ours = client.moment(), timezone.now()
-    columns = "fullname,isdisabled,islicensed,accessmode,applicationid"
     user, teams, version, organizations = client.answers(
         [
-            query(f"systemusers({me.user_id})", select=columns, expand=ROLES),
-            query(f"systemusers({me.user_id})/teammembership_association", select="name", expand=TEAM_ROLES),
+            *_of_user(me.user_id),
             "RetrieveVersion()",
             query("organizations", select="name,isdisabled,isauditenabled", top=1),
         ]
     )
     organization = (_rows(organizations) or [{}])[0]
     return Environment(
-        _user(me.user_id, user.json(), _rows(teams)),
+        _user(me.user_id, user, teams),
         str(version.json().get("Version", "")),
         bool(organization.get("isdisabled")),
         bool(organization.get("isauditenabled")),
@@ -108,8 +106,24 @@ def read_environment(client: DataverseClient) -> Environment:
     )
 
 
-def _user(id_: UUID, row: Mapping[str, Any], teams: Sequence[Mapping[str, Any]]) -> User:
-    owned = [row["systemuserroles_association"], *(team["teamroles_association"] for team in teams)]
+def read_user(client: DataverseClient, user: UUID) -> User:
+    """Another user, with one request. Raises what the client raises, and what the CRM refuses."""
+    return _user(user, *client.answers(_of_user(user)))
+
+
+def _of_user(user: UUID) -> list[str]:
+    columns = "fullname,isdisabled,islicensed,accessmode,applicationid"
+    return [
+        query(f"systemusers({user})", select=columns, expand=ROLES),
+        query(f"systemusers({user})/teammembership_association", select="name", expand=TEAM_ROLES),
+    ]
+
+
+def _user(id_: UUID, found: Answer, teams: Answer) -> User:
+    if found.error:
+        raise found.error
+    row = found.json()
+    owned = [row["systemuserroles_association"], *(team["teamroles_association"] for team in _rows(teams))]
     roles = [Role(role["name"], role.get("_roletemplateid_value") or "") for roles in owned for role in roles]
     return User(
         id_,

@@ -25,7 +25,7 @@ class Level(IntegerChoices):
 class Group(TextChoices):
     """What a finding is about, in the order in which findings are read."""
 
-    CONNECTION = "connection", gettext_lazy("Connection and integration user")
+    CONNECTION = "connection", gettext_lazy("Connection and synchronization user")
     RIGHTS = "rights", gettext_lazy("Rights")
     CURRENCIES = "currencies", gettext_lazy("Currencies")
     COLUMNS = "columns", gettext_lazy("Tables and fields")
@@ -84,7 +84,7 @@ _TONES = {Level.OK: "good", Level.NOTICE: "busy", Level.WARNING: "wait", Level.B
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One right on one table: whether it is needed, and whether the integration user has it."""
+    """One right on one table: whether it is needed, and whether the synchronization user has it."""
 
     verb: str
     is_needed: bool

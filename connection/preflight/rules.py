@@ -1,4 +1,4 @@
-"""Judges the environment and the integration user (sync-engine.md F5.9; S35). Pure."""
+"""Judges the environment and the users that work in it (sync-engine.md F5.9; S35, S51). Pure."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -38,25 +38,36 @@ def environment_findings(environment: Environment) -> Iterator[Finding]:
 
 
 def user_findings(user: User) -> Iterator[Finding]:
-    """Why the user cannot be the integration user (F5.9)."""
-    named = {"name": user.name}
+    """Why the user cannot be the synchronization user (F5.9)."""
+    named = format_lazy(_("The synchronization user “{name}”"), name=user.name)
+    yield from _unusable(user, named, _("Give it the integration roles; the guide does so in the step of the user."))
+    if user.is_administrator:
+        fix = _("Take that role from it and give it the integration roles: it then may do what it needs, and no more.")
+        yield _finding(Level.BLOCKER, format_lazy(_ADMINISTRATOR, user=named), fix)
+
+
+def order_user_findings(user: User) -> Iterator[Finding]:
+    """Why another account than the synchronization user cannot handle the sales orders, or should not (S51)."""
+    named = format_lazy(_("The sales order user “{name}”"), name=user.name)
+    yield from _unusable(user, named, _("Give it a security role for the sales orders in Dynamics CRM."))
+    if user.is_administrator:
+        fix = _("Name the synchronization user or a dedicated one, which may do what it needs and no more.")
+        yield _finding(Level.WARNING, format_lazy(_ADMINISTRATOR, user=named), fix)
+
+
+_ADMINISTRATOR = _("{user} has the role System Administrator.")
+
+
+def _unusable(user: User, named: Text, give_roles: Text) -> Iterator[Finding]:
+    """Why Dynamics CRM lets the user do nothing."""
     if user.is_disabled:
-        text = format_lazy(_("The integration user “{name}” is disabled in Dynamics CRM."), **named)
+        text = format_lazy(_("{user} is disabled in Dynamics CRM."), user=named)
         yield _finding(Level.BLOCKER, text, _("Enable the user in the Power Platform admin center."))
     if not user.is_licensed and not user.is_application:
-        text = format_lazy(_("The integration user “{name}” has no licence."), **named)
-        yield _finding(
-            Level.BLOCKER, text, _("Give the user a licence for Dynamics 365 Sales, or use an application user.")
-        )
+        fix = _("Give the user a licence for Dynamics 365 Sales, or use an application user.")
+        yield _finding(Level.BLOCKER, format_lazy(_("{user} has no licence."), user=named), fix)
     if not user.roles:
-        text = format_lazy(_("The integration user “{name}” has no security role."), **named)
-        yield _finding(
-            Level.BLOCKER, text, _("Give it the integration roles; the guide does so in the step of the user.")
-        )
-    if user.is_administrator:
-        text = format_lazy(_("The integration user “{name}” has the role System Administrator."), **named)
-        fix = _("Take that role from it and give it the integration roles: it then may do what it needs, and no more.")
-        yield _finding(Level.BLOCKER, text, fix)
+        yield _finding(Level.BLOCKER, format_lazy(_("{user} has no security role."), user=named), give_roles)
 
 
 def solution_findings(state: SolutionState) -> Iterator[Finding]:
@@ -69,7 +80,7 @@ def solution_findings(state: SolutionState) -> Iterator[Finding]:
         text = format_lazy(_("The solution has version {installed}; this crmbridge brings {shipped}."), **names)
         yield _finding(Level.WARNING, text, _("Redeploy the solution on the CRM Connection Setup page."))
     elif state.standing == Standing.UNKNOWN:
-        text = _("Whether the solution is installed cannot be known: the integration user may not look.")
+        text = _("Whether the solution is installed cannot be known: the synchronization user may not look.")
         yield _finding(Level.NOTICE, text, state.error.fix if state.error else "")
     elif state.standing == Standing.NEWER:
         text = format_lazy(_("The solution has version {installed}, newer than {shipped} of this crmbridge."), **names)

@@ -98,7 +98,7 @@ class Solution:
 
     @property
     def integration_roles(self) -> tuple[Role, ...]:
-        """The roles that the integration user needs."""
+        """The roles that the synchronization user needs."""
         return tuple(role for role in self.roles if not role.is_for_people)
 
 

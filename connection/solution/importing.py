@@ -125,7 +125,7 @@ def settle(connection: CRMConnection, client: DataverseClient) -> None:
 
 
 def settle_where_allowed(connection: CRMConnection) -> None:
-    """The same for a page: the integration user may not be allowed to ask, and then the next sign-in settles it."""
+    """The same for a page: the synchronization user may not be allowed to ask, and then the next sign-in settles it."""
     try:
         settle(connection, client_for(connection))
     except CRMBridgeError as error:

@@ -41,7 +41,7 @@ class SolutionState:
 
 
 def solution_state(connection: "CRMConnection") -> SolutionState:
-    """What the integration user sees of the solution; the version is noted on `connection`. Raises nothing of ours.
+    """What the synchronization user sees of the solution; the version is noted on `connection`. Raises nothing of ours.
 
     Where the user may not look (it has no role before it is given one), the import's administrator has looked last.
     """

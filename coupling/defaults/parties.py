@@ -1,6 +1,6 @@
 """Salespeople, customers and contacts (mappings.md 1.1, 1.4, 1.6).
 
-A new row whose salesperson is not coupled yet belongs to the integration user until he is (G-5).
+A new row whose salesperson is not coupled yet belongs to the synchronization user until he is (G-5).
 
 On the wire a typed lookup names its table through the navigation property, so the `owneridtype` and
 `parentcustomeridtype` rows of the reference are the `lookup` of the `ownerid` and `parentcustomerid` rows here.

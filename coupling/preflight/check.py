@@ -12,10 +12,25 @@ from django.utils.translation import gettext_lazy as _
 from connection.clients import client_for
 from connection.errors import CRMBridgeError
 from connection.models import CRMConnection, NotConnected
-from connection.preflight.facts import Environment, read_environment, read_held, read_roles_with, read_traits
+from connection.preflight.facts import (
+    Environment,
+    User,
+    read_environment,
+    read_held,
+    read_roles_with,
+    read_traits,
+    read_user,
+)
 from connection.preflight.finding import Finding, Group, Level, PreflightReport, all_well, from_error
-from connection.preflight.rules import credential_findings, environment_findings, solution_findings, user_findings
+from connection.preflight.rules import (
+    credential_findings,
+    environment_findings,
+    order_user_findings,
+    solution_findings,
+    user_findings,
+)
 from connection.solution.state import solution_state
+from connection.users import find_sync_user
 from coupling.preflight.columns import column_findings, drift_findings
 from coupling.preflight.currencies import currency_findings, read_money
 from coupling.preflight.duplicates import duplicate_findings, read_ambiguities
@@ -99,9 +114,22 @@ def _connected(ground: Ground, environment: Environment) -> list[Finding]:
     return [
         *environment_findings(environment),
         *user_findings(environment.user),
+        *_order_user(ground, environment.user),
         *solution_findings(solution_state(ground.connection)),
         *credential_findings(expires_at - timezone.now() if expires_at else None),
     ]
+
+
+def _order_user(ground: Ground, synchronization_user: User) -> list[Finding]:
+    """What is wrong with the account that handles the sales orders, where it is another one (S51)."""
+    connection, client = ground.connection, ground.client
+    if not connection.is_sales_order_integration_on:
+        return []
+    try:
+        named = find_sync_user(client, connection.sales_order_user)
+        return [] if named.id == synchronization_user.id else [*order_user_findings(read_user(client, named.id))]
+    except CRMBridgeError as error:
+        return [from_error(Group.CONNECTION, error)]
 
 
 def _tables(ground: Ground) -> PreflightReport:

@@ -1,4 +1,4 @@
-"""Which rights the mappings need, which of them the integration user has, and which role would give the rest. Pure."""
+"""Which rights the mappings need, which the synchronization user has, and which role would give the rest. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,17 +93,18 @@ def rights_findings(
 ) -> list[Finding]:
     """Each missing privilege with the roles that would give it."""
     findings = (_finding(need, each, held.get(each.id, Depth.NONE), giving.get(each.id, ())) for need, each in lacking)
-    return all_well(Group.RIGHTS, findings, _("The integration user has every right that the mappings need."))
+    return all_well(Group.RIGHTS, findings, _("The synchronization user has every right that the mappings need."))
 
 
 def _finding(need: Need, privilege: Privilege, depth: Depth, roles: Sequence[str]) -> Finding:
-    text = _("The integration user lacks the privilege “{privilege}”.")
-    fix = _("Add the privilege, for the whole organization, to a security role of the integration user.")
+    text = _("The synchronization user lacks the privilege “{privilege}”.")
+    fix = _("Add the privilege, for the whole organization, to a security role of the synchronization user.")
     if depth:
-        text = _("The integration user has the privilege “{privilege}” for some rows only, not the whole organization.")
-        fix = _("Raise the privilege to the whole organization in a security role of the integration user.")
+        text = _("The synchronization user has the privilege “{privilege}” for some rows only, not for all of them.")
+        fix = _("Raise the privilege to the whole organization in a security role of the synchronization user.")
     elif roles:
-        fix = format_lazy(_("Give the integration user one of these security roles: {roles}."), roles=quoted(roles, 3))
+        fix = _("Give the synchronization user one of these security roles: {roles}.")
+        fix = format_lazy(fix, roles=quoted(roles, 3))
     text = format_lazy(text, privilege=privilege.name)
     if need.mappings:
         wanted = format_lazy(_("It is needed for {mappings}."), mappings=listed(need.mappings))

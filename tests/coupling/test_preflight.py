@@ -1,23 +1,26 @@
-"""The preflight finds what would go wrong before anything is written (issue step 7; E14, C25, C37; S35)."""
+"""The preflight finds, over the API, what would go wrong before anything is written (E14, C25, C37; S35, S51)."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.test import Client
 
 from connection.dataverse.client import DataverseClient
 from connection.models import CRMConnection
-from connection.preflight.finding import Finding, Group, Level, PreflightReport
+from connection.preflight.finding import Group
 from connection.solution.content import shipped
 from coupling.defaults.install import install_defaults
 from coupling.models import FieldMapping, TableMapping
 from coupling.options import couple_options
-from coupling.preflight.check import preflight
 from financials.models import CompanySettings, Currency, Customer, PaymentTerms
 from tests.sandbox.conftest import create, read
 from tests.sandbox_process import SandboxProcess, SandboxSession
+from tests.solution.conftest import give_role, user_named
 
 NORTHWIND = Path(__file__).parent.parent / "data" / "northwind"
 # What the default mappings need, written down from the rules of dataverse-web-api.md 11.
@@ -31,7 +34,7 @@ NEEDED = [
     *("prvAppendToAccount", "prvAppendToContact", "prvAppendToTransactionCurrency"),
     *(f"prv{verb}TransactionCurrency" for verb in ("Create", "Read", "Write")),
 ]
-# What the guide gives to the integration user.
+# What the guide gives to the synchronization user.
 ROLES = shipped().integration_roles
 
 
@@ -54,6 +57,24 @@ def northwind(mappings: dict[str, TableMapping], crm: DataverseClient) -> None:
 def api(sandbox: SandboxProcess) -> SandboxSession:
     """A signed-in session of the application, which is an administrator until it is demoted."""
     return sandbox.session()
+
+
+Report = dict[str, Any]
+Examine = Callable[..., Report]
+
+
+@pytest.fixture
+def examine(client: Client, alice: User) -> Examine:
+    """Has everything examined, or one stage, as a program that acts for alice does."""
+    client.force_login(alice)
+
+    def examine(stage: str = "") -> Report:
+        answer = client.get("/api/v1/preflight/", {"stage": stage})
+        assert answer.status_code == 200, answer.content
+        report: Report = answer.json()
+        return report
+
+    return examine
 
 
 @pytest.fixture
@@ -87,40 +108,40 @@ def demote(api: SandboxSession, *roles: str) -> None:
         assert api("DELETE", f"systemusers({me})/systemuserroles_association({row['roleid']})/$ref").status_code == 204
 
 
-def texts(report: PreflightReport, level: Level, group: Group | None = None) -> list[str]:
+def texts(report: Report, level: str) -> list[str]:
     """What the findings of a level say."""
-    return [str(each) for each in report.findings if each.level == level and group in (None, each.group)]
+    return [each["text"] for each in report["findings"] if each["level"] == level]
 
 
-def one(report: PreflightReport, words: str, table: str | None = None) -> Finding:
+def one(report: Report, words: str, table: str | None = None) -> dict[str, str]:
     """The one finding that says this (of this table)."""
-    found = [each for each in report.findings if words in str(each.text) and table in (None, each.table)]
+    found: list[dict[str, str]] = [
+        each for each in report["findings"] if words in each["text"] and table in (None, each["table"])
+    ]
     assert len(found) == 1, f"{words} ({table}): {found}\n{report}"
     return found[0]
 
 
 @pytest.mark.usefixtures("northwind")
-def test_a_crm_that_is_set_up_well_is_ready(
-    connection: CRMConnection, api: SandboxSession, sandbox: SandboxProcess, nothing_written: Any
-) -> None:
+def test_a_crm_that_is_set_up_well_is_ready(examine: Examine, api: SandboxSession, nothing_written: Any) -> None:
     known = {row["name"] for row in read(api, "privileges?$select=name")["value"]}
     demote(api, *(add_role(api, role.name, sorted(known.intersection(role.privileges))) for role in ROLES))
     nothing_written()
-    report = preflight(connection)
-    assert report.is_ready, str(report)
-    assert len(texts(report, Level.WARNING)) == 1, str(report)
-    assert "The solution is not installed" in str(report)
-    assert {finding.group for finding in report.findings} == set(Group)
-    assert "9 in the ERP, " in str(one(report, "in Dynamics CRM.", "SALESPEOPLE").text)
-    assert "Power Automate" in str(one(report, "cannot be known").text)
-    first = preflight(connection)
+    report = examine()
+    assert report["is_ready"], report
+    (warning,) = texts(report, "warning")
+    assert "The solution is not installed" in warning
+    assert {finding["group"] for finding in report["findings"]} == set(Group.values)
+    assert "9 in the ERP, " in one(report, "in Dynamics CRM.", "SALESPEOPLE")["text"]
+    assert "Power Automate" in one(report, "cannot be known")["text"]
+    first = examine()
     Customer.objects.bulk_create(Customer(no=f"X{number:05}", name=f"Customer {number}") for number in range(900))
-    assert preflight(connection).requests == first.requests <= 30  # whatever the number of records (I9)
+    assert examine()["requests"] == first["requests"] <= 30  # whatever the number of records (I9)
 
 
 @pytest.mark.usefixtures("northwind")
 def test_every_missing_right_is_named_with_the_role_that_gives_it(
-    connection: CRMConnection, api: SandboxSession, nothing_written: Any
+    examine: Examine, api: SandboxSession, nothing_written: Any
 ) -> None:
     lacking = ["prvCreateAccount", "prvAppendToUser", "prvAssignContact", "prvWriteTransactionCurrency"]
     TableMapping.objects.create(name="TEAM", erp_table="financials.Salesperson", crm_table="team", erp_key="code")
@@ -129,17 +150,19 @@ def test_every_missing_right_is_named_with_the_role_that_gives_it(
     own = add_role(api, "Integration (own)", [*kept, "prvReadPrivilege", "prvReadTeam"])
     demote(api, own, add_role(api, "Some contacts", ["prvReadContact"], depth="Basic"))
     nothing_written()
-    report = preflight(connection)
-    found = [finding for finding in report.blockers if finding.group == Group.RIGHTS]
-    assert {finding.technical for finding in found} == {*lacking, "prvReadContact", "prvCreateTeam", "prvWriteTeam"}
-    assert one(report, "“prvReadWorkflow”").level == Level.NOTICE
-    assert "“crmbridge Integration User”" in str(one(report, "“prvCreateAccount”").fix)
-    assert "“Team keeper”" in str(one(report, "“prvCreateTeam”").fix)
-    assert "for some rows only" in str(one(report, "“prvReadContact”").text)
-    assert one(report, "“prvAppendToUser”").table == "systemuser"
-    cells = {(row.table, cell.verb): cell for row in report.rights for cell in row.cells}
-    blocked = {finding.table for finding in found}
-    assert {key for key, cell in cells.items() if cell.is_missing and key[0] in blocked} == {
+    report = examine()
+    found = [each for each in report["findings"] if (each["group"], each["level"]) == ("rights", "blocker")]
+    named = {name for each in found for name in re.findall(r"“(prv\w+)”", each["text"])}
+    assert named == {*lacking, "prvReadContact", "prvCreateTeam", "prvWriteTeam"}
+    assert one(report, "“prvReadWorkflow”")["level"] == "notice"
+    assert "“crmbridge Integration User”" in one(report, "“prvCreateAccount”")["fix"]
+    assert "“Team keeper”" in one(report, "“prvCreateTeam”")["fix"]
+    assert "for some rows only" in one(report, "“prvReadContact”")["text"]
+    assert one(report, "“prvAppendToUser”")["table"] == "systemuser"
+    rights = {(row["table"], verb): cell for row in report["rights"] for verb, cell in row["verbs"].items()}
+    blocked = {finding["table"] for finding in found}
+    missing = {place for place, cell in rights.items() if cell["needed"] and not cell["held"]}
+    assert {place for place in missing if place[0] in blocked} == {
         ("account", "Create"),
         ("systemuser", "AppendTo"),
         ("contact", "Assign"),
@@ -148,8 +171,8 @@ def test_every_missing_right_is_named_with_the_role_that_gives_it(
         ("team", "Create"),
         ("team", "Write"),
     }
-    assert cells["account", "Write"].is_held
-    assert not cells["account", "Delete"].is_needed
+    assert rights["account", "Write"]["held"]
+    assert not rights["account", "Delete"]["needed"]
 
 
 def plant_in_crm(api: SandboxSession) -> None:
@@ -192,7 +215,7 @@ def plant_in_mappings(mappings: dict[str, TableMapping]) -> None:
 
 @pytest.mark.usefixtures("northwind")
 def test_planted_faults_are_all_found_before_anything_is_written(
-    connection: CRMConnection, api: SandboxSession, mappings: dict[str, TableMapping], nothing_written: Any
+    examine: Examine, api: SandboxSession, mappings: dict[str, TableMapping], nothing_written: Any
 ) -> None:
     plant_in_crm(api)
     plant_in_mappings(mappings)
@@ -201,33 +224,85 @@ def test_planted_faults_are_all_found_before_anything_is_written(
     Customer.objects.create(no="D2", name="DOPPELT as", phone_no="0" * 30)
     Currency.objects.create(code="SEK", description="Swedish krona")
     nothing_written()
-    report = preflight(connection)
+    report = examine()
     for level, table, words in [
-        (Level.BLOCKER, "", "System Administrator"),
-        (Level.BLOCKER, "CUSTOMER", "no column “fax_gone”"),
-        (Level.BLOCKER, "CUSTOMER", "“name” holds text and “creditlimit” holds numbers"),
-        (Level.BLOCKER, "CUSTOMER", "“primarycontactid” cannot refer to the table “transactioncurrency”"),
-        (Level.BLOCKER, "CUSTOMER", "names fields that do not exist: no_such_field"),
-        (Level.BLOCKER, "GONE", "no table “crmb_nothing”"),
-        (Level.BLOCKER, "GONE", "“financials.Nothing” is not installed"),
-        (Level.BLOCKER, "UNITS", "Change tracking is switched off"),
-        (Level.WARNING, "CONTACT", "No field is marked to match on"),
-        (Level.WARNING, "CUSTOMER", "SALESPEOPLE, which is disabled"),
-        (Level.WARNING, "CUSTOMER", "1 value of “name” occurs in several ERP records (2 altogether): “doppelt as”"),
-        (Level.WARNING, "CUSTOMER", "1 value of “name” occurs in several CRM rows (2 altogether): “doppelt as”"),
-        (Level.WARNING, "CUSTOMER", "2 ERP records would match more than one CRM row"),
+        ("blocker", "", "System Administrator"),
+        ("blocker", "CUSTOMER", "no column “fax_gone”"),
+        ("blocker", "CUSTOMER", "“name” holds text and “creditlimit” holds numbers"),
+        ("blocker", "CUSTOMER", "“primarycontactid” cannot refer to the table “transactioncurrency”"),
+        ("blocker", "CUSTOMER", "names fields that do not exist: no_such_field"),
+        ("blocker", "GONE", "no table “crmb_nothing”"),
+        ("blocker", "GONE", "“financials.Nothing” is not installed"),
+        ("blocker", "UNITS", "Change tracking is switched off"),
+        ("warning", "CONTACT", "No field is marked to match on"),
+        ("warning", "CUSTOMER", "SALESPEOPLE, which is disabled"),
+        ("warning", "CUSTOMER", "1 value of “name” occurs in several ERP records (2 altogether): “doppelt as”"),
+        ("warning", "CUSTOMER", "1 value of “name” occurs in several CRM rows (2 altogether): “doppelt as”"),
+        ("warning", "CUSTOMER", "2 ERP records would match more than one CRM row"),
         (
-            Level.WARNING,
+            "warning",
             "CUSTOMER",
             "1 text in “address1_line1” is cut, as “address” takes 100 characters only: “Long”",
         ),
-        (Level.WARNING, "CUSTOMER", "Codes in “payment_terms_code” have no option"),
-        (Level.WARNING, "transactioncurrency", "1 currency has no exchange rate and cannot be sent: “SEK”"),
-        (Level.WARNING, "account", "Processes start when these rows change: “Welcome mail”"),
-        (Level.NOTICE, "contact", "Duplicate detection rules look at these rows"),
-        (Level.NOTICE, "", "audit log of every change in"),
-        (Level.NOTICE, "CURRENCY", "one at a time"),
+        ("warning", "CUSTOMER", "Codes in “payment_terms_code” have no option"),
+        ("warning", "transactioncurrency", "1 currency has no exchange rate and cannot be sent: “SEK”"),
+        ("warning", "account", "Processes start when these rows change: “Welcome mail”"),
+        ("notice", "contact", "Duplicate detection rules look at these rows"),
+        ("notice", "", "audit log of every change in"),
+        ("notice", "CURRENCY", "one at a time"),
     ]:
         finding = one(report, words, table)
-        assert finding.level == level, finding
-        assert finding.fix or level == Level.NOTICE, finding
+        assert finding["level"] == level, finding
+        assert finding["fix"] or level == "notice", finding
+
+
+def test_s35_who_cannot_be_the_synchronization_user(
+    mappings: dict[str, TableMapping],
+    connection: CRMConnection,
+    examine: Examine,
+    api: SandboxSession,
+    sandbox: SandboxProcess,
+) -> None:
+    administrator = one(examine("access"), "has the role System Administrator.")
+    assert "The synchronization user" in administrator["text"]
+    assert "give it the integration roles" in administrator["fix"]
+    connection.client_id = sandbox.details["sync_client_id"]
+    connection.set_secret(sandbox.details["sync_client_secret"])
+    connection.save()
+    without_role = one(examine("access"), "has no security role")
+    assert "Synchronization user" in without_role["fix"]
+    login = "crmbridge.sync@fjordkraft.example"
+    add_role(api, "Integration (own)", [*NEEDED, "prvReadPrivilege"])
+    give_role(api, user_named(api, login), "Integration (own)")
+    assert texts(examine("access"), "blocker") == []
+    api("PATCH", f"systemusers({user_named(api, login)})", {"isdisabled": True})
+    disabled = one(examine("access"), "is disabled in Dynamics CRM")
+    assert disabled["fix"]
+    assert {each["level"] for each in (administrator, without_role, disabled)} == {"blocker"}
+
+
+def test_s51_another_account_for_the_sales_orders_must_be_able_to_work(
+    mappings: dict[str, TableMapping], connection: CRMConnection, examine: Examine, api: SandboxSession
+) -> None:
+    login = "admin@fjordkraft.example"
+    user = f"systemusers({user_named(api, login)})"
+
+    def said(level: str) -> str:
+        return " ".join(each for each in texts(examine("access"), level) if each.startswith("The sales order user"))
+
+    CRMConnection.objects.update(is_sales_order_integration_on=True, sales_order_user=connection.client_id)
+    assert said("blocker") + said("warning") == ""  # the synchronization user, of whom enough is said
+    CRMConnection.objects.update(sales_order_user=login)
+    assert "has the role System Administrator." in said("warning")
+    assert said("blocker") == ""
+    api("PATCH", user, {"islicensed": False})
+    assert "has no licence." in said("blocker")
+    api("PATCH", user, {"islicensed": True, "isdisabled": True})
+    assert "is disabled in Dynamics CRM." in said("blocker")
+    for row in read(api, f"{user}/systemuserroles_association?$select=roleid")["value"]:
+        api("DELETE", f"{user}/systemuserroles_association({row['roleid']})/$ref")
+    assert "has no security role." in said("blocker")
+    CRMConnection.objects.update(sales_order_user="nobody@fjordkraft.example")
+    assert "Dynamics CRM has no user “nobody@fjordkraft.example”." in texts(examine("access"), "blocker")
+    CRMConnection.objects.update(is_sales_order_integration_on=False)
+    assert "nobody@" not in " ".join(texts(examine("access"), "blocker"))

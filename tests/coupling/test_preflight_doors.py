@@ -3,7 +3,6 @@
 import html
 import json
 from io import StringIO
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,10 +10,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from connection.models import CRMConnection
-from connection.preflight.finding import Level
 from coupling.defaults.install import install_defaults
-from coupling.preflight.check import Stage, preflight
+from coupling.preflight.check import Stage
 from financials.models import CompanySettings
+from tests.planted import Watch
 from tests.sandbox.conftest import read
 from tests.sandbox_process import SandboxProcess
 
@@ -67,44 +66,47 @@ def test_only_administrators_have_the_connection_examined(client: Client, bob: U
 
 
 def test_without_a_connection_or_mappings_it_says_so(connection: CRMConnection, client: Client, alice: User) -> None:
-    report = preflight(connection)
-    assert "No table mapping is enabled" in str(report)
-    connection.delete()
     client.force_login(alice)
+    assert "No table mapping is enabled" in client.get("/connection/preflight/access/").content.decode()
+    connection.delete()
     assert "not connected" in client.get("/connection/preflight/access/").content.decode()
 
 
-def refused(connection: CRMConnection) -> Any:
-    """The one finding where nothing else could be asked."""
-    report = preflight(connection)
-    assert report.was_stopped
-    (finding,) = report.findings
-    assert finding.level == Level.BLOCKER
-    assert finding.fix
-    return finding
+def refused(client: Client) -> str:
+    """What the one finding says where nothing else could be asked, and what to do about it."""
+    (finding,) = client.get("/api/v1/preflight/").json()["findings"]
+    assert finding["level"] == "blocker"
+    assert finding["fix"]
+    # The page says so too, and asks for no other stage.
+    page = html.unescape(client.get("/connection/preflight/access/").content.decode())
+    assert finding["text"] in page
+    assert "hx-get" not in page
+    return f"{finding['text']} {finding['fix']}"
 
 
 def test_a_wrong_secret_a_disabled_user_and_no_role_stop_it_with_their_fix(
-    mapped: CRMConnection, sandbox: SandboxProcess
+    mapped: CRMConnection, sandbox: SandboxProcess, client: Client, alice: User, watch: Watch
 ) -> None:
+    watch.plant("a wrong client secret", WRONG)
+    client.force_login(alice)
     api = sandbox.session()
     secret = mapped.client_secret.reveal()
     mapped.set_secret(WRONG)
     mapped.save()
-    finding = refused(mapped)
-    assert "client secret" in f"{finding.text} {finding.fix}"
-    assert WRONG not in f"{finding} {finding.technical}"
+    said = refused(client)
+    assert "client secret" in said
+    assert WRONG not in said
     mapped.set_secret(secret)
     mapped.save()
     me = read(api, "WhoAmI")["UserId"]
     held = read(api, f"systemusers({me})/systemuserroles_association?$select=roleid")["value"]
     for row in held:
         assert api("DELETE", f"systemusers({me})/systemuserroles_association({row['roleid']})/$ref").status_code == 204
-    assert "role" in str(refused(mapped))
+    assert "role" in refused(client)
     sandbox.reset(empty=True)
     api = sandbox.session()
     assert api("PATCH", f"systemusers({me})", {"isdisabled": True}).status_code == 204
-    assert "disabled" in str(refused(mapped))
+    assert "disabled" in refused(client)
 
 
 def test_an_unknown_base_currency_is_told_on_the_page_with_its_fix(

@@ -40,7 +40,7 @@ def said(findings: Sequence[Finding], level: Level) -> str:
     ],
     ids=["disabled", "unlicensed", "without role", "administrator"],
 )
-def test_s35_who_cannot_be_the_integration_user(user: User, words: str) -> None:
+def test_who_cannot_be_the_synchronization_user(user: User, words: str) -> None:
     (finding,) = user_findings(user)
     assert finding.level == Level.BLOCKER
     assert words in str(finding.text)
