@@ -10,10 +10,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from connection.check import check_connection, enable
-from connection.installation import CopiedDatabase, NoCopy, claim, keep_off
+from connection.installation import claim
 from connection.models import CRMConnection
-from connection.person import begin
 from crmbridge.environment import installation_id
 from sync.models import JobStatus
 from sync.queue import enqueue
@@ -25,11 +23,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def copied(connection: CRMConnection, sandbox: SandboxProcess, settings: Settings) -> CRMConnection:
+def copied(connection: CRMConnection, sandbox: SandboxProcess, settings: Settings, alice: User) -> CRMConnection:
     """The database of an enabled connection, found in another installation."""
     connection.is_enabled = False
     connection.save()
-    assert enable(connection).ok
+    administrator = Client()
+    administrator.force_login(alice)
+    administrator.post("/connection/enable/")
+    assert CRMConnection.objects.get().is_enabled
     settings.INSTALLATION = "another installation"
     sandbox.reset(empty=True)
     return CRMConnection.objects.get()
@@ -39,23 +40,23 @@ def test_a_copy_makes_no_call_whoever_asks(
     copied: CRMConnection, sandbox: SandboxProcess, client: Client, alice: User
 ) -> None:
     client.force_login(alice)
-    report = check_connection(copied)
-    assert "Safe mode" in str(report)
-    for where in ("/connection/test/", "/connection/enable/", f"/admin/connection/crmconnection/{copied.pk}/test/"):
+    customer = TableMappingFactory.create()
+    assert "Safe mode" in client.post("/connection/test/").content.decode()
+    assert "Safe mode" in str(client.post(f"/api/v1/connection/{copied.pk}/test/").json()["steps"])
+    for where in ("/connection/enable/", f"/admin/connection/crmconnection/{copied.pk}/test/"):
         assert client.post(where).status_code < 500, where
     own = f"/api/v1/connection/{copied.pk}/"
     for where in ("/", "/connection/", "/connection/health/", "/connection/preflight/", own, f"{own}solution/"):
         assert client.get(where).status_code < 500, where
-    entry = enqueue(TableMappingFactory.create())
+    entry = enqueue(customer)
     assert not work_once()
     entry.refresh_from_db()
     assert (entry.status, entry.message_text) == (JobStatus.READY, "")
-    with pytest.raises(CopiedDatabase):
-        copied.client()
-    with pytest.raises(CopiedDatabase):
-        begin(copied, "http://localhost:8000/")
-    with pytest.raises(CommandError, match="Safe mode"):
-        call_command("check_connection", stdout=StringIO(), stderr=StringIO())
+    signing_in = client.post("/connection/sign-in/", {"task": "import"}, follow=True)
+    assert "Safe mode" in signing_in.content.decode()
+    for command in ("check_connection", "synchronize"):
+        with pytest.raises(CommandError, match="Safe mode"):
+            call_command(command, stdout=StringIO(), stderr=StringIO())
     assert sandbox.log() == []
     copied.refresh_from_db()
     assert (copied.is_enabled, copied.is_copy) == (True, True)
@@ -78,7 +79,7 @@ def test_home_and_the_api_ask_and_the_real_one_goes_on(
     assert work_once()  # what waited goes on
     entry.refresh_from_db()
     assert entry.status != JobStatus.READY
-    assert CRMConnection.enabled().client().who_am_i()
+    assert client.post(f"/api/v1/connection/{copied.pk}/test/").json()["ok"]
     assert "Safe mode" not in client.get("/").content.decode()
     assert sandbox.log()
 
@@ -97,17 +98,25 @@ def test_kept_off_it_is_disabled_with_all_set_up_kept(
     assert sandbox.log() == []
 
 
-def test_of_two_answers_the_first_counts(settings: Settings) -> None:
+def test_of_two_answers_the_first_counts(client: Client, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     ConnectionFactory.create(installation="there")
-    first, second = CRMConnection.objects.get(), CRMConnection.objects.get()
-    keep_off(first, "A copy.")
-    with pytest.raises(NoCopy):
-        claim(second)
+    client.force_login(alice)
+
+    def while_another_answers(connection: CRMConnection) -> None:
+        client.post("/connection/copied/", {"answer": "off"})
+        claim(connection)
+
+    monkeypatch.setattr("crmbridge.safe_mode.claim", while_another_answers)
+    page = client.post("/connection/copied/", {"answer": "real"}, follow=True).content.decode()
+    assert "This connection is not in safe mode." in page
     assert not CRMConnection.objects.get().is_enabled
 
 
-def test_a_connection_that_nobody_enabled_is_no_copy() -> None:
-    assert not ConnectionFactory.create(installation="").is_copy
+def test_a_connection_that_nobody_enabled_is_no_copy(client: Client, alice: User) -> None:
+    ConnectionFactory.create(installation="")
+    client.force_login(alice)
+    assert "Safe mode" not in client.get("/").content.decode()
+    assert client.get("/api/v1/connection/").json()["results"][0]["is_copy"] is False
 
 
 def test_an_installation_is_told_from_another(tmp_path: Path) -> None:

@@ -1,74 +1,107 @@
 """The server is killed while Dynamics CRM imports the solution; whoever signs in next learns how it ended.
 
-The victim is a real process with a database of its own, so that nothing of it survives in this one.
+The servers are real processes with a database of their own, so that nothing of the victim survives in this one.
 """
 
-import json
 import os
+import re
+import signal
+import sqlite3
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import pytest
+import requests
 
+from crmbridge.processes import web_server
+from tests.project.processes import ROOT, environment, manage, wait_until
 from tests.sandbox_process import SandboxProcess
 from tests.solution.conftest import ADMINISTRATOR, at_login
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-# What a web process does between an administrator's pressing the button and the end of the import.
-WEB = """
-import json, sys, threading
-from datetime import timedelta
-from django.db.models import F
-from connection import person
-from connection.errands import Errand, Order, do
-from connection.models import CRMConnection, SolutionImport
-connection = CRMConnection.current()
-if connection is None:
-    details = json.load(open(sys.argv[-1]))
-    names = {"address": "address", "authority": "authority", "tenant_id": "tenant", "client_id": "sync_client_id"}
-    connection = CRMConnection(**{name: details[said] for name, said in names.items()})
-    connection.set_secret(details["sync_client_secret"])
-    connection.save()
-SolutionImport.objects.update(heartbeat_at=F("heartbeat_at") - timedelta(minutes=2))  # as time does
-begun = person.begin(connection, "http://localhost/connection/signed-in/")
-print(begun.address, flush=True)
-print(do(Order(Errand.IMPORT, None), connection, begun.sealed, json.loads(sys.stdin.readline())), flush=True)
-for thread in threading.enumerate():
-    if thread.name.startswith("solution import"):
-        thread.join()
-print(json.dumps(list(SolutionImport.objects.order_by("pk").values_list("state", flat=True))))
+# The connection as the guide begins it, and alice signed in at her browser.
+BEGIN = """
+import json
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from connection.models import CRMConnection
+call_command("migrate", verbosity=0)
+details = json.load(open({details!r}))
+names = {{"address": "address", "authority": "authority", "tenant_id": "tenant", "client_id": "sync_client_id"}}
+connection = CRMConnection(**{{name: details[said] for name, said in names.items()}})
+connection.set_secret(details["sync_client_secret"])
+connection.save()
+client = Client()
+client.force_login(User.objects.create_superuser("alice"))
+print(client.cookies["sessionid"].value)
 """
 
 
-def web(environment: dict[str, str], sandbox: SandboxProcess) -> "tuple[subprocess.Popen[str], IO[str]]":
-    """A process that has just begun an import; and what it says from then on."""
-    code = WEB.replace("sys.argv[-1]", repr(str(sandbox.folder / "sandbox.json")))
-    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(json.dumps(at_login(sandbox, process.stdout.readline().strip(), ADMINISTRATOR)) + "\n")
-    process.stdin.flush()
-    assert "has begun" in process.stdout.readline()
-    return process, process.stdout
+class Alice:
+    """Her browser."""
+
+    def __init__(self, session: str) -> None:
+        self.http = requests.Session()
+        self.http.trust_env = False
+        self.http.cookies["sessionid"] = session
+        self.root = ""
+
+    def get(self, path: str, **query: str) -> requests.Response:
+        answer = self.http.get(f"{self.root}{path}", params=query, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    def begin_import(self, sandbox: SandboxProcess) -> str:
+        """Press the button, and sign in to the CRM as its administrator; return the page where that leads to."""
+        self.get("/connection/set-up/solution/")
+        form = {"task": "import", "next": "/connection/", "csrfmiddlewaretoken": self.http.cookies["csrftoken"]}
+        answer = self.http.post(f"{self.root}/connection/sign-in/", form, timeout=30)
+        page = answer.headers["Refresh"].partition("url=")[2]
+        return self.get("/connection/signed-in/", **at_login(sandbox, page, ADMINISTRATOR)).text
+
+    def imports(self) -> list[str]:
+        """How the imports stand, the latest first."""
+        return [each["state"] for each in self.get("/api/v1/solution-imports/").json()["results"]]
+
+
+@contextmanager
+def server(alice: Alice, env: dict[str, str], log: Path) -> Iterator[None]:
+    """A web server for alice, which is killed in the end."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            web_server(0), cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
+        )
+
+    def port() -> str:
+        assert process.poll() is None, log.read_text()
+        return "".join(re.findall(r"Listening at: http://127.0.0.1:(\d+)", log.read_text()))
+
+    try:
+        wait_until(port)
+        alice.root = f"http://localhost:{port()}"
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @pytest.mark.any_database
 def test_s32_the_next_sign_in_settles_what_a_killed_server_left(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    inherited = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-    environment = {**inherited, "CRMBRIDGE_VAR": str(tmp_path), "LOG_LEVEL": "WARNING"}
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-    victim, _said = web(environment, sandbox)
-    victim.kill()
-    victim.wait()
-    survivor, said = web(environment, sandbox)
-    states = json.loads(said.readline())
-    assert survivor.wait(200) == 0
-    # Whether the package had reached the CRM before the kill is a matter of moments; nobody is left in the dark.
-    assert states in (["succeeded", "succeeded"], ["failed", "succeeded"])
+    env = environment(tmp_path / "var", REQUESTS_CA_BUNDLE=sandbox.details["ca_file"])
+    done = manage("shell", "--no-imports", "-c", BEGIN.format(details=str(sandbox.folder / "sandbox.json")), env=env)
+    assert done.returncode == 0, done.stderr
+    alice = Alice(done.stdout.split()[-1])
+    with server(alice, env, tmp_path / "victim.log"):
+        assert "has begun" in alice.begin_import(sandbox)
+    (database,) = (tmp_path / "var").glob("*.sqlite3")
+    with sqlite3.connect(database) as time_passes:
+        time_passes.execute("UPDATE connection_solutionimport SET heartbeat_at = datetime(heartbeat_at, '-2 minutes')")
+    time_passes.close()
+    with server(alice, env, tmp_path / "survivor.log"):
+        assert "has begun" in alice.begin_import(sandbox)
+        wait_until(lambda: "running" not in alice.imports())
+        # Whether the package had reached the CRM before the kill is a matter of moments; nobody is left in the dark.
+        assert alice.imports() in (["succeeded", "succeeded"], ["succeeded", "failed"])
     assert sandbox.session()("GET", "solutions?$filter=uniquename eq 'crmbridge_core'").json()["value"]

@@ -10,12 +10,12 @@ import pytest
 from cryptography.fernet import Fernet
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection as database
 from pytest_django import Settings
 
 from connection import masking
-from connection.check import enable
 from connection.dataverse import auth
 from connection.models import CRMConnection
 from connection.person import PersonToken
@@ -75,7 +75,9 @@ def test_s30_s31_no_token_code_or_password_is_left_anywhere(
     connection.refresh_from_db()
     visitor.errand("roles")
     connection.refresh_from_db()
-    assert enable(connection).ok
+    visitor.client.post("/connection/enable/")
+    connection.refresh_from_db()
+    assert connection.is_enabled
     visitor.begin("roles")  # one that is begun and never finished
     pages = [visitor.client.get(page).content.decode() for page in ("/connection/", "/connection/solution/")]
     pages += [visitor.client.get(f"/api/v1/{name}/").content.decode() for name in ("connection", "solution-imports")]
@@ -129,8 +131,11 @@ def test_s42_secret_and_certificate_go_in_and_never_come_out(
     assert connection.client_secret.reveal() == PLANTED
 
     pem = key_and_certificate()
-    connection.set_certificate(pem)
-    connection.save()
+    uploaded = SimpleUploadedFile("certificate.pem", pem.encode())
+    answer = visitor.client.post(admin, {**fields, "new_certificate": uploaded})
+    assert answer.status_code == 302, answer.content
+    connection.refresh_from_db()
+    assert connection.certificate.reveal().strip() == pem.strip()
     assert not connection.client_secret
     key = pem.partition("PRIVATE KEY-----")[2].partition("-----END")[0].strip().splitlines()[1]
     assert key not in shown() + "".join(everything_stored()) + caplog.text

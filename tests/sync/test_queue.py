@@ -161,7 +161,7 @@ def test_c11_pause_and_cancel_are_heeded_after_the_page(customer: TableMapping, 
     ],
     ids=["the connection", "the experience Suite"],
 )
-def test_s07_off_and_on_again_loses_no_job(
+def test_off_and_on_again_loses_no_job_that_is_under_way(
     customer: TableMapping, pages: list[Any], off: Callable[[], int], on: Callable[[], int]
 ) -> None:
     ConnectionFactory.create()
