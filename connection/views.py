@@ -33,7 +33,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return HttpResponseBadRequest()
     back = _back(request)
     try:
-        begun = person.begin(_connection(), request.build_absolute_uri(reverse("connection:signed-in")))
+        begun = person.begin(_connection(), return_address(request))
     except CRMBridgeError as error:
         messages.error(request, str(error))
         return HttpResponseRedirect(back)
@@ -77,6 +77,11 @@ def solution(request: HttpRequest) -> HttpResponse:
     if connection is None:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     return render(request, "connection/solution.html", solution_context(connection))
+
+
+def return_address(request: HttpRequest) -> str:
+    """Where people come back to from the sign-in page, which Entra ID must know as the application's redirect URI."""
+    return request.build_absolute_uri(reverse("connection:signed-in"))
 
 
 def solution_context(connection: CRMConnection) -> dict[str, Any]:

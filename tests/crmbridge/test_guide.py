@@ -4,6 +4,7 @@ import html
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -104,6 +105,19 @@ def test_s89_the_guide_leads_on_to_help(desk: Client) -> None:
     page = text(desk.get(f"{GUIDE}start/"))
     for link in ("Relationship management", "Change the experience", "Users and permissions", "Onboard your organ"):
         assert link in page
+
+
+def test_s27_what_the_app_registration_needs_for_the_sign_in_is_told_where_it_is_needed(
+    desk: Client, offered: SandboxProcess
+) -> None:
+    consented(desk)
+    send(desk, f"{GUIDE}address/", use_sandbox="1")
+    signing_in = desk.post("/connection/sign-in/", {"task": "import"})
+    (return_address,) = parse_qs(urlsplit(signing_in["Refresh"].partition("url=")[2]).query)["redirect_uri"]
+    pages = [f"{GUIDE}start/", *(f"{BY_HAND}{task}/" for task in ("address", "solution", "user"))]
+    for page in (*pages, "/help/connection-setup/"):
+        assert f">{return_address}<" in text(desk.get(page)), page
+        assert "user_impersonation" in text(desk.get(page)), page
 
 
 def test_s26_leaving_half_way_leaves_nothing_enabled_and_the_guide_goes_on_there(
