@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from connection.models import CRMConnection
 from coupling.models import Coupling
-from crmbridge.health import oldest_due
+from crmbridge.health import waited_for_worker
 from sync.models import COUNTERS, Conflict, JobQueueEntry, JobState, SynchError, SynchJob, Waiting
 
 
@@ -81,8 +81,8 @@ def _queue() -> Iterator[Metric]:
     yield _counted("crmbridge_job_queue_entries", "Job queue entries.", JobQueueEntry.objects.all(), status="status")
     yield GaugeMetricFamily(
         "crmbridge_job_queue_delay_seconds",
-        "How long the entry that is due longest has waited for a worker.",
-        value=oldest_due().total_seconds(),
+        "How long work has been due without a sign of life from a worker.",
+        value=waited_for_worker().total_seconds(),
     )
 
 

@@ -1,6 +1,7 @@
 """What machines ask: is it alive, is it ready, what are its numbers."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,7 +16,7 @@ from pytest_django import Settings
 from connection.models import CRMConnection
 from coupling.defaults.install import install_defaults
 from coupling.models import TableMapping
-from sync.models import JobQueueEntry, JobState, SynchJob
+from sync.models import JobQueueEntry, JobState, JobStatus, SynchJob
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a token for machines"
@@ -51,6 +52,19 @@ def test_not_ready_while_nobody_takes_the_work(client: Client, mapping: TableMap
     JobQueueEntry.objects.create(mapping=mapping, category=mapping.name, earliest_start=an_hour_ago)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["worker"]) == (503, "failed")
+
+
+def test_ready_while_a_worker_works_off_what_has_been_due_for_long(
+    client: Client, bob: User, mapping: TableMapping
+) -> None:
+    now = timezone.now()
+    what: dict[str, Any] = {"mapping": mapping, "earliest_start": now - timedelta(hours=1)}
+    JobQueueEntry.objects.create(**what, category="A")
+    in_hand = {"status": JobStatus.IN_PROCESS, "lease_owner": "worker", "lease_until": now + timedelta(minutes=1)}
+    JobQueueEntry.objects.create(**what, **in_hand, category="B", heartbeat_at=now)
+    assert client.get("/readyz").status_code == 200
+    client.force_login(bob)
+    assert numbers(client.get("/metrics").content.decode())["crmbridge_job_queue_delay_seconds",] < 60
 
 
 def test_not_ready_without_a_cache(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
