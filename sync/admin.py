@@ -152,6 +152,10 @@ class JobQueueEntryAdmin(EntryAdmin):
         """Everything but the times at which the entry runs."""
         return [name for name in self.fields if name not in (*self.when, "max_attempts", "rerun_delay")]
 
+    def save_model(self, request: HttpRequest, obj: JobQueueEntry, form: Any, change: bool) -> None:
+        """Write what was edited and nothing else: a worker may have moved the entry on since the page was opened."""
+        obj.save(update_fields=form.changed_data)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never: the pages and the schedules put entries in."""
         return False

@@ -5,11 +5,20 @@ import re
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.db.models.signals import pre_save
 from django.test import Client
 
 from crmbridge.groups import ADMINISTRATORS
 from crmbridge.models import ApiKey
-from tests.factories import ChangeFactory, ConflictFactory, FieldMappingFactory, SynchErrorFactory, WaitingFactory
+from sync.models import JobQueueEntry, JobStatus
+from tests.factories import (
+    ChangeFactory,
+    ConflictFactory,
+    FieldMappingFactory,
+    SynchErrorFactory,
+    TableMappingFactory,
+    WaitingFactory,
+)
 
 pytestmark = pytest.mark.django_db
 READ_ONLY = {
@@ -57,6 +66,25 @@ def test_a_mapping_is_changed_with_its_fields(desk: Client) -> None:
     page = desk.get(f"/admin/coupling/tablemapping/{field.mapping.pk}/change/").content.decode()
     assert 'name="fields-0-crm_column" value="name"' in page
     assert desk.get(f"/admin/coupling/fieldmapping/{field.pk}/change/").status_code == 200
+
+
+def test_i5_saving_an_entry_takes_it_out_of_no_workers_hand(desk: Client) -> None:
+    """The worker took it after the page had read it."""
+    entry = JobQueueEntry.objects.create(mapping=TableMappingFactory.create(), category="A", interval_minutes=30)
+
+    def take(**details: object) -> None:
+        JobQueueEntry.objects.update(status=JobStatus.IN_PROCESS, lease_owner="worker", fence=7)
+
+    times = {"interval_minutes": 15, "idle_minutes": 120, "alarm_hours": 24, "max_attempts": 10, "rerun_delay": 30}
+    log = {"log-TOTAL_FORMS": 0, "log-INITIAL_FORMS": 0}
+    pre_save.connect(take, sender=JobQueueEntry)
+    try:
+        answer = desk.post(f"/admin/sync/jobqueueentry/{entry.pk}/change/", {**times, **log})
+    finally:
+        pre_save.disconnect(take, sender=JobQueueEntry)
+    assert answer.status_code == 302
+    now = JobQueueEntry.objects.get()
+    assert (now.interval_minutes, now.status, now.lease_owner, now.fence) == (15, JobStatus.IN_PROCESS, "worker", 7)
 
 
 def test_the_task_queue_cannot_be_told_to_run_code(desk: Client) -> None:
