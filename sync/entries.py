@@ -33,6 +33,7 @@ from sync.rest import closed_connections, why_at_rest
 
 log = logging.getLogger(__name__)
 
+STARTABLE = (JobStatus.READY, JobStatus.INACTIVE)
 NOBODY = {"lease_owner": "", "lease_until": None, "request": "", "requested_by": ""}
 
 
@@ -46,7 +47,7 @@ def due() -> "QuerySet[JobQueueEntry]":
         return JobQueueEntry.objects.none()
     now = timezone.now()
     free = Q(status=JobStatus.IN_PROCESS) & (Q(lease_owner="") | has_run_out(now))
-    startable = Q(status__in=(JobStatus.READY, JobStatus.INACTIVE))
+    startable = Q(status__in=STARTABLE)
     connected = Exists(CRMConnection.objects.filter(is_enabled=True))
     closed = Exists(closed_connections())
     wanted = Q(interval_minutes=None) | (Q(mapping__is_enabled=True) & Q(connected))
@@ -137,9 +138,10 @@ def put_back(entry: JobQueueEntry, *, later: timedelta | None = None) -> None:
 
 
 def is_overtaken(entry: JobQueueEntry) -> bool:
-    """Whether something more urgent is due than what the worker has in hand."""
-    ahead = JobQueueEntry.objects.filter(priority__lt=entry.priority, earliest_start__lte=timezone.now())
-    return ahead.filter(Q(status=JobStatus.READY) | Q(status=JobStatus.WAITING, category=entry.category)).exists()
+    """Whether something more urgent may be taken than what the worker has in hand, or waits for just that."""
+    urgent = Q(priority__lt=entry.priority)
+    waiting = JobQueueEntry.objects.filter(urgent, status=JobStatus.WAITING, earliest_start__lte=timezone.now())
+    return due().filter(urgent, status__in=STARTABLE).exists() or waiting.filter(category=entry.category).exists()
 
 
 def hold(entry: JobQueueEntry, by: str = "") -> None:

@@ -134,6 +134,19 @@ def test_interactive_work_overtakes_between_two_pages(
     assert (log.state, log.slices) == (LogState.FINISHED, 2)
 
 
+def test_a_schedule_that_rests_does_not_interrupt_every_page(
+    customer: TableMapping, contact: TableMapping, pages: list[Any]
+) -> None:
+    """It is long due, and nobody takes it while its mapping is off."""
+    ConnectionFactory.create()
+    JobQueueEntry.objects.create(mapping=contact, category="CONTACT", interval_minutes=30)
+    TableMapping.objects.filter(pk=contact.pk).update(is_enabled=False)
+    slow = enqueue(customer, priority=Priority.FULL, full=True)
+    pages += [nothing, nothing]
+    assert work_once()
+    assert (status(slow), slow.log.get().slices) == (JobStatus.FINISHED, 1)
+
+
 def test_c11_pause_and_cancel_are_heeded_after_the_page(customer: TableMapping, pages: list[Any]) -> None:
     entry = enqueue(customer)
     pages.append(lambda running: hold(running, "bob"))
