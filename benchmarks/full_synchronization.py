@@ -60,8 +60,10 @@ def run(options: argparse.Namespace) -> Iterator[Report]:
         for name, unit in UNITS.items()
     ]
     title = f"Full synchronization of {options.records} customers and {options.records} contacts"
-    killing = f"killed: {cases['killed'][0]} workers, one every {options.kill_every:g} s, --kill-seed {seed}"
-    yield Report(f"{title} ({options.sandbox_limits}; {killing if options.kill_every else 'no kills'})", lines)
+    killing = "no kills"
+    if options.kill_every:
+        killing = f"killed: {cases['killed'][0]} workers, one every {options.kill_every:g} s, --kill-seed {seed}"
+    yield Report(f"{title} ({options.sandbox_limits}; {killing})", lines)
 
 
 def _named(size: int) -> str:

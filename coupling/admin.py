@@ -24,6 +24,9 @@ else:
     FieldInline = OptionInline = admin.TabularInline
 
 
+HELD_BY_COUPLINGS = ("name", "erp_table", "crm_table", "erp_id_field")
+
+
 class FieldMappingInline(FieldInline):
     """The fields of a mapping, on its page."""
 
@@ -53,6 +56,8 @@ class TableMappingAdmin(MappingAdmin):
     list_filter = ("direction", "is_enabled")
     search_fields = ("name", "erp_table", "crm_table")
     filter_horizontal = ("depends_on",)
+    # Deleting several would first list all that goes along, which may be every coupling there is.
+    actions = None
     inlines = (FieldMappingInline,)
     fieldsets = (
         (None, {"fields": ("name", "is_enabled", ("erp_table", "crm_table"), "direction", "only_coupled")}),
@@ -63,6 +68,15 @@ class TableMappingAdmin(MappingAdmin):
             {"fields": ("erp_key", "erp_id_field", "erp_modified_field"), "classes": ("collapse",)},
         ),
     )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TableMapping | None = None) -> tuple[str, ...]:
+        """What couplings hang on stands for as long as there are any: their ids would name other records."""
+        return HELD_BY_COUPLINGS if obj and obj.couplings.exists() else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: TableMapping | None = None) -> bool:
+        """Not with couplings: they would go along, and with them what keeps records from being made twice."""
+        is_free = obj is None or not obj.couplings.exists()
+        return is_free and super().has_delete_permission(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TableMapping]:
         """Mappings with the number of their couplings."""

@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import models
-from django.utils.text import capfirst
 
-from coupling.listing import erp_model, table_field
+from coupling.listing import caption_of, erp_model, table_field
 from coupling.models import Coupling, CouplingState, FieldKind, FieldMapping, TableMapping
 from coupling.values import canonical
 
@@ -36,7 +35,7 @@ def _compared(field: FieldMapping, record: models.Model, agreed: Sequence[Any] |
     value = getattr(record, column.attname) if column else None
     return ComparedField(
         mapping=field,
-        caption=capfirst(str(column.verbose_name)) if column else field.erp_field,
+        caption=caption_of(field.mapping, field.erp_field),
         erp_value=dict(column.flatchoices).get(value, value) if column else None,
         crm_value=_crm_value(field, column, agreed) if agreed else None,
         is_agreed=agreed is not None,

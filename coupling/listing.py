@@ -3,7 +3,7 @@
 Serves every mapping: the ERP model comes by its label, so that a company's own tables are listed too.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -100,6 +100,24 @@ def permissions_to_see(mapping: TableMapping) -> list[str]:
 def table_field(model: type[models.Model], name: str) -> "models.Field[Any, Any] | None":
     """The column NAME of the model, or None where it has none."""
     return next((column for column in model._meta.concrete_fields if column.name == name), None)
+
+
+def caption_of(mapping: TableMapping, name: str) -> str:
+    """What people call the mapping's ERP field NAME; the name itself where there is no such field."""
+    try:
+        column = table_field(erp_model(mapping), name)
+    except LookupError:
+        return name
+    return capfirst(str(column.verbose_name)) if column else name
+
+
+def record_names(mapping: TableMapping, erp_ids: Collection[UUID]) -> dict[UUID, str]:
+    """What people call the mapping's ERP records with these ids, at one query; those that are gone have no name."""
+    try:
+        records = erp_model(mapping)._default_manager.filter(**{f"{mapping.erp_id_field}__in": erp_ids})
+    except LookupError:
+        return {}
+    return {getattr(record, mapping.erp_id_field): str(record) for record in records}
 
 
 def list_columns(mapping: TableMapping) -> list[ListColumn]:

@@ -20,6 +20,8 @@ class CrmbridgeAdminSite(AdminSite):
     site_header = _("crmbridge administration")
     site_title = "crmbridge"
     index_title = _("Tables")
+    # Wide tables need the room; Home of the administration is one step away.
+    enable_nav_sidebar = False
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The tables; those of the integration only where the experience has it (S7)."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Max, Q, QuerySet
@@ -17,6 +18,7 @@ from crmbridge.context import TableLink, table_link
 from crmbridge.templatetags.look import time_left
 from sync.causes import failed_entries
 from sync.delays import Delay, delays
+from sync.filters import WAITING
 from sync.models import Conflict, JobQueueEntry, JobState, SynchError, SynchJob, Waiting
 from sync.queue_views import FAILED
 from sync.schedules import silent
@@ -53,6 +55,21 @@ class MappingLine:
     conflicts: int
     waiting: int
     delay: Delay | None
+
+    @property
+    def errors_address(self) -> str:
+        """The page of its open errors."""
+        return f"{reverse('sync:errors')}?{urlencode({'mapping': self.mapping.name})}"
+
+    @property
+    def conflicts_address(self) -> str:
+        """The page of its open conflicts."""
+        return f"{reverse('sync:conflicts')}?{urlencode({'mapping': self.mapping.name})}"
+
+    @property
+    def waiting_address(self) -> str:
+        """The list of its records that wait; blank where the reader may not see it."""
+        return f"{self.link.address}?show={WAITING.name}" if self.link else ""
 
 
 def cues(lines: Sequence[MappingLine]) -> list[Cue]:

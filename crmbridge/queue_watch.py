@@ -16,38 +16,48 @@ from crmbridge.supervisor import Program
 from sync.digest import send_due
 from sync.entries import is_neglected
 from sync.lease import LEASE
-from sync.working import sweep
+from sync.working import hand_over_due, sweep
 
 log = logging.getLogger(__name__)
 
+LOOK_EVERY = 1.0
 SWEEP_EVERY = 5.0
 MAIL_EVERY = 60.0
 STUCK_AFTER = LEASE + timedelta(seconds=30)
 
 
 class QueueWatch:
-    """Sweeps every few seconds for as long as its cluster is supervised."""
+    """Tells workers of what is due every second, and sweeps every few, for as long as its cluster is supervised."""
 
     def __init__(self, cluster: Program) -> None:
         self.cluster = cluster
+        self.next_look = 0.0
         self.next_sweep = 0.0
         self.next_mail = 0.0
         self.postman: threading.Thread | None = None
 
     def look(self) -> None:
-        """Sweep where it is time to; whatever goes wrong is logged, and tried again the next time."""
-        if time.monotonic() < self.next_sweep:
+        """Do what it is time for; whatever goes wrong is logged, and tried again the next time."""
+        now = time.monotonic()
+        if now < self.next_look:
             return
-        self.next_sweep = time.monotonic() + SWEEP_EVERY
+        self.next_look = now + LOOK_EVERY
         close_old_connections()
         try:
-            sweep()
-            self._have_mail_sent()
-            if self._has_had_time() and is_neglected(STUCK_AFTER):
-                self.cluster.start_over("work is due, and nobody has taken it for long.")
+            if now >= self.next_sweep:
+                self.next_sweep = now + SWEEP_EVERY
+                self._sweep()
+            else:
+                hand_over_due()
         # The database may be away or full: the watch must outlive that.
         except Exception as error:
             log.warning("The job queue could not be swept: %s", type(error).__name__)
+
+    def _sweep(self) -> None:
+        sweep()
+        self._have_mail_sent()
+        if self._has_had_time() and is_neglected(STUCK_AFTER):
+            self.cluster.start_over("work is due, and nobody has taken it for long.")
 
     def _has_had_time(self) -> bool:
         started = self.cluster.started_at if self.cluster.process else time.monotonic()

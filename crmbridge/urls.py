@@ -15,7 +15,7 @@ from crmbridge.views import HomeView, SignInView, choose_theme
 from crmbridge.web_services import WebServiceAuthentication
 from financials.odata import odata_urls
 from financials.views import CompanySettingsView
-from sync.filters import WITH_ERRORS
+from sync.filters import WAITING, WITH_ERRORS
 
 handler403 = "crmbridge.views.forbidden"
 handler404 = "crmbridge.views.not_found"
@@ -44,7 +44,7 @@ urlpatterns = [
     path("odata/", include(odata_urls(WebServiceAuthentication))),
     path("connection/", include("connection.urls")),
     path("connection/preflight/", include("coupling.preflight.urls")),
-    path("tables/", include(table_urls(more_filters=[WITH_ERRORS]))),
+    path("tables/", include(table_urls(more_filters=[WITH_ERRORS, WAITING]))),
     path("", include("sync.urls")),
     path("api/v1/", include((api.router.urls, "api-v1"))),
     path("api/", include((api.schema_urls(), "api"))),

@@ -1,12 +1,14 @@
 """What moved data left behind, in Django admin: all of it to look at, because the engine's promises hang on it."""
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from coupling.models import TableMapping
 from coupling.read_only import ReadOnlyAdmin
 from sync.entries import cancel, hold, restart
 from sync.models import (
@@ -40,8 +42,9 @@ else:
 class SynchJobAdmin(ReadOnlyAdmin):
     """Runs and their counters (I12)."""
 
-    list_display = ("started_at", "mapping", "direction", "state", "read", *COUNTERS)
-    list_filter = ("state", "mapping", "direction")
+    list_display = ("started_at", "mapping", "type", "direction", "state", "read", *COUNTERS)
+    list_filter = ("state", "type", "mapping", "direction", "is_full")
+    search_fields = ("mapping__name",)
     list_select_related = ("mapping",)
     date_hierarchy = "started_at"
     how = ("type", "is_full", "state", "reason", "started_at", "finished_at")
@@ -95,17 +98,33 @@ class ConflictAdmin(ReadOnlyAdmin):
     list_display = ("record_name", "field", "base", "erp_value", "crm_value", "found_at", "resolved_at")
     list_filter = ("field__mapping", ("resolved_at", admin.EmptyFieldListFilter))
     list_select_related = ("field",)
-    search_fields = ("record_name",)
+    search_fields = ("record_name", "=coupling__erp_id", "=coupling__crm_id", "field__erp_field", "field__crm_column")
 
 
 @admin.register(Change)
 class ChangeAdmin(ReadOnlyAdmin):
     """History: what was written, with what stood there before."""
 
-    list_display = ("at", "coupling", "side", "is_insert", "fields", "job")
+    list_display = ("at", "mapping", "erp_id", "side", "is_insert", "columns", "job")
     list_filter = ("side", "is_insert", "coupling__mapping")
     list_select_related = ("coupling__mapping", "job__mapping")
+    search_fields = ("=coupling__erp_id", "=coupling__crm_id")
     show_full_result_count = False
+
+    @admin.display(description=_("mapping"), ordering="coupling__mapping")
+    def mapping(self, change: Change) -> TableMapping:
+        """The mapping that wrote it."""
+        return change.coupling.mapping
+
+    @admin.display(description=_("ERP id"))
+    def erp_id(self, change: Change) -> UUID:
+        """The record, as the search finds it."""
+        return change.coupling.erp_id
+
+    @admin.display(description=_("fields"))
+    def columns(self, change: Change) -> str:
+        """The names of the fields that were written; the page of the change has the values."""
+        return ", ".join(change.fields)
 
 
 @admin.register(SynchState)
@@ -114,6 +133,7 @@ class SynchStateAdmin(ReadOnlyAdmin):
 
     list_display = ("mapping", "erp_cursor", "crm_cursor", "lease_owner", "lease_until")
     list_select_related = ("mapping",)
+    search_fields = ("mapping__name", "lease_owner")
 
 
 class LogInlineAdmin(LogInline):
@@ -138,8 +158,9 @@ class JobQueueEntryAdmin(EntryAdmin):
     """The job queue as it really is. When a recurring entry runs may be changed; how it stands, only by the actions."""
 
     list_display = ("mapping", "kind", "status", "priority", "earliest_start", "attempts", "last_success_at", "why")
-    list_filter = ("status", "kind", "priority", "mapping")
+    list_filter = ("status", "kind", "priority", "mapping", ("interval_minutes", admin.EmptyFieldListFilter))
     list_select_related = ("mapping",)
+    search_fields = ("mapping__name", "created_by__username", "lease_owner")
     inlines = (LogInlineAdmin,)
     actions = ("put_on_hold", "start_again", "stop_for_good")
     when = ("interval_minutes", "idle_minutes", "quiet_from", "quiet_until", "alarm_hours")
@@ -215,6 +236,7 @@ class FullSynchronizationAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "state", "started_by", "started_at", "finished_at")
     list_filter = ("state",)
+    search_fields = ("created_by__username", "started_by__username")
     fields = ("state", "created_by", "created_at", "started_by", "started_at", "finished_at")
     inlines = (FullSynchReviewLineInline,)
 
@@ -225,6 +247,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     list_display = ("kind", "mapping", "message", "count", "times", "since", "ended_at")
     list_filter = ("kind", "mapping", ("ended_at", admin.EmptyFieldListFilter))
+    search_fields = ("cause", "mapping__name")
     list_select_related = ("mapping",)
     fields = ("kind", "mapping", "message", "advice", "address", "count", "times", "since", "announced_at", "ended_at")
     readonly_fields = ("message", "advice")
@@ -245,6 +268,7 @@ class NotificationReadingAdmin(ReadOnlyAdmin):
     """Who has read what."""
 
     list_display = ("notification", "user", "read_at")
+    search_fields = ("user__username",)
     list_select_related = ("notification__mapping", "user")
 
 
@@ -253,4 +277,5 @@ class MailReceiverAdmin(ReadOnlyAdmin):
     """Whom e-mail reaches; users choose on the page Notifications."""
 
     list_display = ("__str__", "is_wanted", "language", "tried_at", "told_until")
+    search_fields = ("user__username", "user__email")
     list_select_related = ("user",)

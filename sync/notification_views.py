@@ -57,7 +57,8 @@ class NotificationListView(PermissionRequiredMixin, NotificationList):
     context_object_name = "notifications"
 
     def get_queryset(self) -> QuerySet[Notification]:
-        """Those asked for, as this reader knows them."""
+        """Those asked for, as this reader knows them, with what has just gone wrong among them."""
+        look_out(timezone.now())
         return Notification.seen_by(self.request.user).filter(ended_at__isnull=not self.is_past)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class EntryListView(PermissionRequiredMixin, EntryList):
         names = list(TableMapping.objects.values_list("name", flat=True))
         is_live = any(entry.status in OPEN for entry in context["object_list"])
         context["silent"] = schedules.silent()
-        states = [*JobStatus.choices, (FAILED, _("Failed job queue entries"))]
+        states = [*JobStatus.choices, (FAILED, _("Error, not cancelled"))]
         return context | {"states": states, "mappings": names, "is_live": is_live}
 
 

@@ -2,14 +2,15 @@
 
 from typing import NamedTuple
 
-from django.utils.functional import Promise
-from django.utils.text import format_lazy
+from django.utils.formats import number_format
+from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from connection.dataverse.client import DataverseClient
 from coupling.models import Coupling, CouplingState, Direction, TableMapping
 from coupling.tables.erp import ERPTable
-from sync.models import Recommendation
+from sync.models import JobState, JobType, Recommendation, SynchJob
 
 
 class Advice(NamedTuple):
@@ -35,11 +36,13 @@ def advise(mapping: TableMapping, client: DataverseClient) -> Advice:
 def judge(mapping: TableMapping, erp: int, crm: int, coupled: int) -> tuple[Recommendation, str | Promise]:
     """The recommendation for a mapping whose sides hold so many records, of which so many are coupled."""
     direction = Direction(mapping.direction)
-    if not (direction.to_crm and erp) and not (direction.from_crm and crm):
+    read = [count for goes, count in ((direction.to_crm, erp), (direction.from_crm, crm)) if goes]
+    if not any(read):
         return Recommendation.NOTHING, _("There is nothing to send.")
+    if coupled >= max(read):
+        return Recommendation.FULL, _("Everything is coupled already; all values are compared.")
     if coupled:
-        text = _("{count} records are coupled already; the others get a partner.")
-        return Recommendation.FULL, format_lazy(text, count=coupled)
+        return Recommendation.FULL, lazy(_others_follow, str)(coupled)
     if not erp or not crm:
         return Recommendation.FULL, _("One side is empty.")
     if direction == Direction.FROM_CRM:
@@ -52,6 +55,10 @@ def judge(mapping: TableMapping, erp: int, crm: int, coupled: int) -> tuple[Reco
         return Recommendation.FULL, _(
             "What has the same code on both sides is coupled, the others are created in the CRM."
         )
+    if keys and _has_been_coupled(mapping):
+        return Recommendation.FULL, _(
+            "Coupling has run and left these records: they match nothing on the other side, and are created there."
+        )
     if keys:
         return Recommendation.COUPLE, _(
             "Both sides hold records that are not coupled. Couple what matches first, so that nothing is made twice."
@@ -60,3 +67,17 @@ def judge(mapping: TableMapping, erp: int, crm: int, coupled: int) -> tuple[Reco
         "Both sides hold records that are not coupled, and no field is chosen to match them by. Choose one first, or "
         "everything would be made twice."
     )
+
+
+def _others_follow(count: int) -> str:
+    text = ngettext(
+        "%(count)s record is coupled already; the others get a partner.",
+        "%(count)s records are coupled already; the others get a partner.",
+        count,
+    )
+    return text % {"count": number_format(count, force_grouping=True)}
+
+
+def _has_been_coupled(mapping: TableMapping) -> bool:
+    """Whether a run has tried to match the records, so that trying again would find nothing new."""
+    return SynchJob.objects.filter(mapping=mapping, type=JobType.COUPLING, state=JobState.FINISHED).exists()

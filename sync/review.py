@@ -64,12 +64,12 @@ class ReviewLine:
     @property
     def to_status(self) -> Status:
         """**To Int. Table Job Status**."""
-        return _job_status(self.to_job)
+        return self._status_of(self.to_job)
 
     @property
     def from_status(self) -> Status:
         """**From Int. Table Job Status**."""
-        return _job_status(self.from_job)
+        return self._status_of(self.from_job)
 
     @property
     def depends_on(self) -> list[str]:
@@ -125,11 +125,27 @@ class ReviewLine:
         return min(sum(min(job.read, count) for job, count in sides if job), self.total)
 
     @property
+    def is_reading(self) -> bool:
+        """Whether it has begun, and no page is settled yet."""
+        return self.entry is not None and self.entry.status == JobStatus.IN_PROCESS and not self.done
+
+    @property
     def percent(self) -> int:
         """Its progress."""
         if has_finished(self.line):
             return 100
         return min(99, 100 * self.done // self.total) if self.total else 0
+
+    def _status_of(self, job: SynchJob | None) -> Status:
+        """Blank, In Process, Success, or Error where the job or one of its records failed (F4.5)."""
+        if job is None:
+            return NEVER
+        if job.state == JobState.RUNNING:
+            # A job that has begun stands still with its entry.
+            is_paused = self.entry is not None and self.entry.status == JobStatus.ON_HOLD
+            return self.entry_status if is_paused else Status("running", _("In Process"))
+        is_bad = job.state == JobState.FAILED or job.failed
+        return Status("error", _("Error")) if is_bad else Status("finished", _("Success"))
 
 
 @dataclass(frozen=True)
@@ -157,12 +173,18 @@ class Review:
     @property
     def is_live(self) -> bool:
         """Whether it moves by itself, so that the page should look again."""
-        return self.full.state == FullSynchState.RUNNING or self._is_stopping
+        return self.full.state == FullSynchState.RUNNING or self.is_stopping
 
     @property
-    def _is_stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Whether a pause or a cancellation waits for a page that is in hand."""
-        return any(line.entry and line.entry.status in OPEN for line in self.lines)
+        is_over = self.full.state in (FullSynchState.PAUSED, FullSynchState.CANCELLED)
+        return is_over and any(line.entry and line.entry.status in OPEN for line in self.lines)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether lines have begun, and none has settled a page."""
+        return not self.done and any(line.is_reading for line in self.lines)
 
     @property
     def can(self) -> dict[str, bool]:
@@ -236,13 +258,3 @@ def _with_jobs(line: FullSynchReviewLine, jobs: dict[tuple[int, str], SynchJob])
     to_job = jobs.get((entry, Direction.TO_CRM)) if direction.to_crm else None
     from_job = jobs.get((entry, Direction.FROM_CRM)) if direction.from_crm else None
     return ReviewLine(line, to_job, from_job)
-
-
-def _job_status(job: SynchJob | None) -> Status:
-    """Blank, In Process, Success, or Error where the job or one of its records failed (F4.5)."""
-    if job is None:
-        return NEVER
-    if job.state == JobState.RUNNING:
-        return Status("running", _("In Process"))
-    is_bad = job.state == JobState.FAILED or job.failed
-    return Status("error", _("Error")) if is_bad else Status("finished", _("Success"))

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.generic import TemplateView
@@ -53,8 +53,26 @@ class PrepareView(PermissionRequiredMixin, View):
         return redirect("sync:full_synchronization")
 
 
+class CancelView(PermissionRequiredMixin, View):
+    """**Cancel** is for good, so that a GET asks whether it is meant, and a POST does it."""
+
+    permission_required = "sync.run_fullsynchronization"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The question."""
+        full = get_object_or_404(FullSynchronization, pk=pk)
+        return render(request, "sync/review/cancel.html", {"full": full})
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Cancel, and go back to the page."""
+        full = get_object_or_404(FullSynchronization, pk=pk)
+        if not fullsync.cancel(full, _user(request)):
+            messages.info(request, _("It had ended already: nothing was left to cancel."))
+        return redirect("sync:full_synchronization")
+
+
 class ActionView(PermissionRequiredMixin, View):
-    """Start, Pause, Cancel, Restart, Reset: each does its part and returns at once (S75)."""
+    """Start, Pause, Restart, Reset: each does its part and returns at once (S75)."""
 
     permission_required = "sync.run_fullsynchronization"
 
@@ -64,7 +82,6 @@ class ActionView(PermissionRequiredMixin, View):
         actions: dict[str, Callable[[FullSynchronization, User], object]] = {
             "start": fullsync.start,
             "pause": fullsync.pause,
-            "cancel": fullsync.cancel,
             "restart": lambda full, user: fullsync.restart_failed(full),
             "reset": fullsync.reset,
         }

@@ -4,7 +4,7 @@ from django.urls import path
 
 from sync.notification_views import BellView, MailChoiceView, NotificationListView, ReadView
 from sync.queue_views import EntryActionView, EntryListView, EntryView
-from sync.review_views import ActionView, FullSynchronizationView, LineActionView, PrepareView
+from sync.review_views import ActionView, CancelView, FullSynchronizationView, LineActionView, PrepareView
 from sync.views import ConflictListView, ErrorListView, JobListView, JobView, RecordStoryView
 
 app_name = "sync"
@@ -25,6 +25,7 @@ urlpatterns = [
     path("full-synchronization/", FullSynchronizationView.as_view(), name="full_synchronization"),
     path("full-synchronization/prepare/", PrepareView.as_view(), name="prepare_full_synchronization"),
     path("full-synchronization/<int:pk>/", FullSynchronizationView.as_view(), name="full_synchronization_of"),
+    path("full-synchronization/<int:pk>/cancel/", CancelView.as_view(), name="cancel_full_synchronization"),
     path("full-synchronization/<int:pk>/<slug:action>/", ActionView.as_view(), name="full_synchronization_action"),
     path("full-synchronization/lines/<int:pk>/<slug:action>/", LineActionView.as_view(), name="review_line_action"),
 ]

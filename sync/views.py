@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.views.generic import DetailView, ListView
 
 from connection.errors import Recovery
+from coupling.listing import record_names
 from coupling.models import TableMapping
 from coupling.views import MappedTableView
 from sync.models import COUNTERS, Conflict, JobState, SynchError, SynchJob
@@ -50,18 +51,19 @@ class JobView(PermissionRequiredMixin, JobDetail):
 
     permission_required = "sync.view_synchjob"
     template_name = "sync/job.html"
-    queryset = SynchJob.objects.select_related("mapping")
+    queryset = SynchJob.objects.select_related("mapping", "execution")
     context_object_name = "job"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The job with its counters and the first of its errors and changes."""
         job = self.object
         counters = [(SynchJob._meta.get_field(name), getattr(job, name)) for name in COUNTERS]
-        changes = job.changes.select_related("coupling__mapping")[:PAGE_SIZE]
+        changes = list(job.changes.select_related("coupling__mapping")[:PAGE_SIZE])
         return super().get_context_data(**kwargs) | {
             "counters": counters,
             "errors": with_records(job.errors.select_related("mapping")[:PAGE_SIZE]),
-            "changes": list(changes),
+            "changes": changes,
+            "names": record_names(job.mapping, [change.coupling.erp_id for change in changes]),
             "limit": PAGE_SIZE,
         }
 

@@ -110,7 +110,7 @@ def sweep() -> None:
     fullsync.go_on()
     schedules.ensure()
     # Before the probe is handed over, which would pass for somebody who was told of the work.
-    hand_over_many(due().count())
+    hand_over_due()
     if schedules.may_probe():
         hand_over("sync.tasks.probe")
     if cache.add("sync.look_out", True, timeout=60):
@@ -118,6 +118,12 @@ def sweep() -> None:
     if cache.add("sync.forget_old", True, timeout=3600):
         forget_old(timezone.now())
         Notification.forget_old()
+
+
+def hand_over_due() -> None:
+    """Tell workers of entries whose time has come; costs one query where there are none."""
+    if number := due().count():
+        hand_over_many(number)
 
 
 def _run_slice(entry: JobQueueEntry) -> None:

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
+from django.utils.formats import number_format
+from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -24,6 +27,7 @@ SECONDS_A_ROW, SECONDS_A_SINGLE_ROW = 0.010, 0.040
 # Nothing is published; a row of some twenty short columns with its indexes.
 BYTES_A_ROW = 2_000
 LONG = 3600
+_shown = lazy(partial(number_format, force_grouping=True), str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def _totals(client: DataverseClient, tables: Sequence[str]) -> Mapping[str, int]
 def size_findings(sizes: Sequence[Size]) -> Iterator[Finding]:
     """What is on both sides, what a full synchronization takes, and where duplicates threaten."""
     for size in sizes:
-        text = format_lazy(_("{erp} in the ERP, {crm} in Dynamics CRM."), erp=size.erp, crm=size.crm)
+        text = format_lazy(_("{erp} in the ERP, {crm} in Dynamics CRM."), erp=_shown(size.erp), crm=_shown(size.crm))
         yield Finding(Group.SIZES, Level.OK, text, table=size.name)
         if size.erp and size.crm and not size.can_match and not size.coupled:
             text = _(
@@ -110,7 +114,8 @@ def _total(sizes: Sequence[Size]) -> Finding:
     )
     megabytes = max(1, ceil(writes * BYTES_A_ROW / 1_000_000))
     requests = sum(size.requests for size in sizes)
-    text = format_lazy(text, rows=writes, requests=requests, minutes=minutes, megabytes=megabytes)
+    shown = {"rows": _shown(writes), "requests": _shown(requests), "megabytes": _shown(megabytes)}
+    text = format_lazy(text, minutes=minutes, **shown)
     if seconds < LONG:
         return Finding(Group.SIZES, Level.OK, text)
     fix = _("Start it when few people work; it can be paused and resumes by itself.")

@@ -1,6 +1,6 @@
 """Template tags of the look: state badges, icons, and values as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,7 @@ register = template.Library()
 
 NOTHING = "\N{EN DASH}"
 MINUTE = 60
+USUAL_COUNTERS = ("inserted", "modified", "unchanged", "skipped", "failed")
 
 # The colour of every state in the product: good, busy, wait (it passes or somebody may look), bad (somebody must).
 TONES: Mapping[str, str] = {
@@ -135,12 +136,25 @@ def time_left(span: timedelta) -> str:
 
 
 @register.filter
+def counters(jobs: Iterable[SynchJob]) -> list[Any]:
+    """The counters that a table of JOBS shows: the usual ones, and those that one of the jobs has used (I12)."""
+    names = [name for name in COUNTERS if name in USUAL_COUNTERS or any(getattr(job, name) for job in jobs)]
+    return [SynchJob._meta.get_field(name) for name in names]
+
+
+@register.filter
+def counted(job: SynchJob, counter: "models.Field[Any, Any]") -> int:
+    """The number of JOB's COUNTER."""
+    return int(getattr(job, counter.name))
+
+
+@register.filter
 def result(job: SynchJob) -> str:
     """What a job did, in one line: the counters that are not zero, or why it failed."""
     if job.state == JobState.RUNNING:
-        return _("%(count)s read so far") % {"count": localize(job.read)}
+        return _("%(count)s read so far") % {"count": shown(job.read)}
     if job.state == JobState.FAILED:
         return job.message_text
     counted = [(SynchJob._meta.get_field(name), getattr(job, name)) for name in COUNTERS]
-    parts = [f"{field.verbose_name} {localize(number)}" for field, number in counted if number]  # type: ignore[union-attr]
+    parts = [f"{field.verbose_name} {shown(number)}" for field, number in counted if number]  # type: ignore[union-attr]
     return capfirst(", ".join(parts)) or _("Nothing to do")

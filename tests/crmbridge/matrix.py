@@ -72,6 +72,7 @@ PAGES: Final = {
     "sync:full_synchronization": {"GET": VIEWER},
     "sync:full_synchronization_of": {"GET": VIEWER},
     "sync:prepare_full_synchronization": {"POST": USER},
+    "sync:cancel_full_synchronization": {"GET": USER, "POST": USER},
     "sync:full_synchronization_action": {"POST": USER},
     "sync:review_line_action": {"POST": USER},
     "sync:notifications": {"GET": VIEWER},

@@ -8,12 +8,14 @@ from django.contrib.auth.models import Group, User
 from django.db.models.signals import pre_save
 from django.test import Client
 
+from coupling.models import TableMapping
 from crmbridge.groups import ADMINISTRATORS
 from crmbridge.models import ApiKey
 from sync.models import JobQueueEntry, JobStatus
 from tests.factories import (
     ChangeFactory,
     ConflictFactory,
+    CouplingFactory,
     FieldMappingFactory,
     SynchErrorFactory,
     TableMappingFactory,
@@ -85,6 +87,31 @@ def test_i5_saving_an_entry_takes_it_out_of_no_workers_hand(desk: Client) -> Non
     assert answer.status_code == 302
     now = JobQueueEntry.objects.get()
     assert (now.interval_minutes, now.status, now.lease_owner, now.fence) == (15, JobStatus.IN_PROCESS, "worker", 7)
+
+
+def test_what_couplings_hang_on_stands_as_long_as_there_are_any(desk: Client) -> None:
+    mapping = TableMappingFactory.create(name="CUSTOMER", crm_table="account")
+    page = f"/admin/coupling/tablemapping/{mapping.pk}/"
+    assert 'name="crm_table"' in desk.get(f"{page}change/").content.decode()
+    assert desk.get(f"{page}delete/").status_code == 200
+    CouplingFactory.create(mapping=mapping)
+    assert 'name="crm_table"' not in desk.get(f"{page}change/").content.decode()
+    assert desk.get(f"{page}delete/").status_code == 403
+    chosen = {"action": "delete_selected", "_selected_action": [mapping.pk], "post": "yes"}
+    desk.post("/admin/coupling/tablemapping/", chosen)
+    assert list(TableMapping.objects.all()) == [mapping]
+
+
+def test_tables_of_the_synchronization_are_searched(desk: Client) -> None:
+    """By what the reader knows: a name, or the id of a record on either side."""
+    change, waiting = ChangeFactory.create(), WaitingFactory.create()
+    for model in admin.site._registry:
+        if model._meta.app_label == "sync":
+            address = f"/admin/sync/{model._meta.model_name}/"
+            assert desk.get(f"{address}?q=nothing").context["cl"].result_count == 0, address
+    for name, word in (("change", change.coupling.crm_id), ("change", change.coupling.erp_id), ("waiting", "C00002")):
+        assert desk.get(f"/admin/sync/{name}/?q={word}").context["cl"].result_count == 1, word
+    assert waiting.record_name == "C00002"
 
 
 def test_the_task_queue_cannot_be_told_to_run_code(desk: Client) -> None:

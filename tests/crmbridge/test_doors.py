@@ -91,6 +91,7 @@ def things(db: None, settings: Settings) -> dict[str, Any]:
         "sync:entry_action pk": entry.pk,
         "sync:entry_action action": "hold",
         "sync:full_synchronization_of pk": line.full_synchronization_id,
+        "sync:cancel_full_synchronization pk": line.full_synchronization_id,
         "sync:full_synchronization_action pk": line.full_synchronization_id,
         "sync:full_synchronization_action action": "reset",
         "sync:review_line_action pk": line.pk,

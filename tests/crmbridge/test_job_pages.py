@@ -8,8 +8,20 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from coupling.models import Direction
-from sync.models import JobState, SynchJob
-from tests.factories import ChangeFactory, ConflictFactory, SynchErrorFactory, SynchJobFactory, TableMappingFactory
+from financials.models import Customer
+from sync.models import FullSynchronization, FullSynchState, JobQueueLogEntry, JobState, JobType, SynchJob
+from tests.factories import (
+    ChangeFactory,
+    ConflictFactory,
+    ConnectionFactory,
+    CouplingFactory,
+    FullSynchReviewLineFactory,
+    JobQueueEntryFactory,
+    SynchErrorFactory,
+    SynchJobFactory,
+    TableMappingFactory,
+    WaitingFactory,
+)
 
 pytestmark = pytest.mark.django_db
 # The bell looks each minute, whatever the page is about.
@@ -48,6 +60,57 @@ def test_a_job_shows_counters_errors_and_what_it_wrote(desk: Client) -> None:
     assert ("failed", 1) in [(field.name, number) for field, number in answer.context["counters"]]
     assert "The email is too long." in text
     assert "+47 22 11 11 11" in text
+
+
+def test_i12_a_list_of_jobs_hides_no_counter_that_counts(desk: Client) -> None:
+    SynchJobFactory.create(read=5, skipped=5)
+    assert "Coupled" not in desk.get("/jobs/").content.decode()
+    SynchJobFactory.create(type=JobType.COUPLING, read=1500, coupled=300, skipped=1200)
+    for address in ("/jobs/", "/"):
+        text = desk.get(address).content.decode()
+        assert 'optional">Coupled</th>' in text
+        assert re.search(r'optional ?">300</td>', text)
+        assert "Coupling" in text
+    job = SynchJob.objects.get(coupled=300)
+    assert "· Coupling</h1>" in desk.get(f"/jobs/{job.pk}/").content.decode()
+
+
+def test_a_job_names_what_it_wrote_and_leads_to_its_job_queue_entry(desk: Client) -> None:
+    entry = JobQueueEntryFactory.create()
+    job = SynchJobFactory.create(mapping=entry.mapping, execution=JobQueueLogEntry.objects.create(entry=entry))
+    coupling = CouplingFactory.create(mapping=entry.mapping)
+    Customer.objects.create(system_id=coupling.erp_id, no="C1", name="Fjord AS")
+    ChangeFactory.create(job=job, coupling=coupling)
+    ChangeFactory.create(job=job, coupling__mapping=entry.mapping)
+    text = desk.get(f"/jobs/{job.pk}/").content.decode()
+    assert f'/job-queue/{entry.pk}/"' in text
+    assert ">C1 Fjord AS</a>" in text
+
+
+def test_numbers_on_home_lead_to_what_they_count(desk: Client) -> None:
+    ConnectionFactory.create()
+    waiting = WaitingFactory.create()
+    SynchErrorFactory.create(mapping=waiting.mapping)
+    Customer.objects.create(system_id=waiting.record_id, no="C2")
+    home = desk.get("/").content.decode()
+    assert '<a href="/errors/?mapping=CUSTOMER">1</a>' in home
+    assert '<a href="/tables/customer/?show=waiting">1</a>' in home
+    rows = desk.get("/tables/customer/?show=waiting").context["listing"].rows
+    assert [row.id for row in rows] == [waiting.record_id]
+
+
+def test_cancelling_a_full_synchronization_is_asked_for_twice(desk: Client) -> None:
+    full = FullSynchReviewLineFactory.create().full_synchronization
+    FullSynchronization.objects.update(state=FullSynchState.RUNNING)
+    page = f"/full-synchronization/{full.pk}/cancel/"
+    assert f'href="{page}"' in desk.get("/full-synchronization/").content.decode()
+    assert "cannot be gone on with" in desk.get(page).content.decode()
+    full.refresh_from_db()
+    assert full.state == FullSynchState.RUNNING
+    assert desk.post(page)["Location"] == "/full-synchronization/"
+    full.refresh_from_db()
+    assert full.state == FullSynchState.CANCELLED
+    assert "ended already" in desk.post(page, follow=True).content.decode()
 
 
 def test_errors_are_narrowed_and_lead_to_their_record(desk: Client) -> None:

@@ -113,6 +113,13 @@ def test_a_failed_job_is_told_once_until_its_mapping_succeeds(customer: TableMap
     assert Notification.objects.get().since > notification.since
 
 
+def test_the_page_tells_at_once_what_the_next_look_would(customer: TableMapping, desk: Client) -> None:
+    failed_entry(customer)
+    page = desk.get("/notifications/").content.decode()
+    assert "The address is wrong." in page
+    assert "now</time>" in page
+
+
 def test_a_restarted_job_is_no_cause_and_a_healed_one_still_is(customer: TableMapping) -> None:
     entry = failed_entry(customer, interval_minutes=30, earliest_start=timezone.now())
     sweep()

@@ -21,12 +21,15 @@ from sync.models import (
     FullSynchronization,
     FullSynchState,
     JobQueueEntry,
+    JobQueueLogEntry,
+    JobState,
     JobStatus,
+    JobType,
     Recommendation,
     SynchJob,
 )
 from sync.recommendation import Advice
-from sync.review import Review
+from sync.review import Review, ReviewLine
 from sync.working import sweep, work_once
 from tests.factories import ConnectionFactory, SynchJobFactory, WaitingFactory
 
@@ -400,6 +403,7 @@ def test_a_mapping_edited_in_the_middle_is_read_anew_so_that_no_new_column_passe
         (5, 1, 0, "both", Recommendation.FULL),
         (5, 5, 0, "both", Recommendation.COUPLE),
         (5, 5, 2, "both", Recommendation.FULL),
+        (5, 5, 5, "both", Recommendation.FULL),
         (5, 5, 0, "from", Recommendation.FULL),
     ],
 )
@@ -410,3 +414,46 @@ def test_c1_the_recommendation_goes_by_what_is_there(
     advice, reason = recommendation.judge(mapping, erp, crm_count, coupled)
     assert advice == expected
     assert str(reason)
+
+
+def test_f4_2_what_coupling_has_left_is_synchronized_fully_after_a_reset(db: None) -> None:
+    mapping = TableMapping.objects.create(name="X", erp_table="x.X", crm_table="x")
+    field = FieldMapping.objects.create(mapping=mapping, erp_field="name", crm_column="name", is_match_key=True)
+    tried = SynchJobFactory.create(mapping=mapping, type=JobType.COUPLING, state=JobState.FAILED)
+    assert recommendation.judge(mapping, 5, 5, 0)[0] == Recommendation.COUPLE
+    SynchJob.objects.filter(pk=tried.pk).update(state=JobState.FINISHED)
+    advice, reason = recommendation.judge(mapping, 5, 5, 0)
+    assert advice == Recommendation.FULL
+    assert "Coupling has run" in str(reason)
+    FieldMapping.objects.filter(pk=field.pk).update(is_match_key=False)
+    assert recommendation.judge(mapping, 5, 5, 0)[0] == Recommendation.COUPLE, "no field to match by: all made twice"
+
+
+def test_c1_reasons_count_as_people_do(db: None) -> None:
+    mapping = TableMapping.objects.create(name="X", erp_table="x.X", crm_table="x")
+    said = [str(recommendation.judge(mapping, 2000, 2000, coupled)[1]) for coupled in (1, 1500, 2000)]
+    assert [text.split(" coupled")[0] for text in said] == ["1 record is", "1,500 records are", "Everything is"]
+
+
+def test_s77_a_line_says_that_it_has_begun_and_a_paused_one_that_it_rests(
+    graph: dict[str, TableMapping], alice: User
+) -> None:
+    full = prepare(alice)
+    start(full, alice)
+    entry = lines(full)["COUNTRY"].entry
+    assert entry
+    job = SynchJobFactory.create(
+        mapping=entry.mapping, execution=JobQueueLogEntry.objects.create(entry=entry), state=JobState.RUNNING
+    )
+
+    def country() -> ReviewLine:
+        return next(line for line in Review.of(full).lines if line.line.name == "COUNTRY")
+
+    JobQueueEntry.objects.filter(pk=entry.pk).update(status=JobStatus.IN_PROCESS)
+    assert (country().is_reading, country().to_status.value) == (True, "running")
+    assert Review.of(full).is_reading
+    SynchJob.objects.filter(pk=job.pk).update(read=1)
+    assert not country().is_reading
+    fullsync.pause(full, alice)
+    assert (country().to_status.value, country().entry_status.value) == ("on_hold", "on_hold")
+    assert not Review.of(full).is_stopping

@@ -20,7 +20,7 @@ from sync.entries import beat, cancel, change, hold, is_neglected, put_back, res
 from sync.lease import LeaseLost
 from sync.models import TRANSITIONS, Event, JobKind, JobQueueEntry, JobStatus, LogState, Priority
 from sync.queue import WorkFailedError, enqueue, enqueue_synchronization, wait_for
-from sync.working import sweep, work_once
+from sync.working import hand_over_due, sweep, work_once
 from tests.factories import ConnectionFactory, SynchJobFactory, TableMappingFactory
 
 pytestmark = pytest.mark.django_db
@@ -273,6 +273,21 @@ def test_i5_workers_are_told_at_the_commit_never_before_and_again_where_that_was
     assert broker.queue_size() == 1
     broker.purge_queue()
     sweep()
+    assert broker.queue_size() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_c7_workers_are_told_of_an_entry_when_its_time_has_come(customer: TableMapping) -> None:
+    """Between two sweeps, so that a change waits for seconds only."""
+    broker = get_broker()
+    entry = enqueue(customer)
+    broker.purge_queue()
+    JobQueueEntry.objects.filter(pk=entry.pk).update(earliest_start=timezone.now() + timedelta(hours=1))
+    hand_over_due()
+    assert broker.queue_size() == 0
+    JobQueueEntry.objects.filter(pk=entry.pk).update(earliest_start=timezone.now())
+    hand_over_due()
+    hand_over_due()
     assert broker.queue_size() == 1
 
 
