@@ -11,11 +11,8 @@ from typing import Final
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max
-from django.utils import timezone
 
-from sync.entries import due, is_neglected
-from sync.models import JobQueueEntry
+from sync.entries import neglect
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +28,6 @@ def readiness() -> dict[str, bool]:
         if not found[name]:
             break
     return found
-
-
-def waited_for_worker() -> timedelta:
-    """How long work has been due without a worker's sign of life; zero where none is due.
-
-    Of a full synchronization much is due for as long as it runs; what counts is that it gets on.
-    """
-    first = due().order_by("earliest_start").values_list("earliest_start", flat=True).first()
-    if first is None:
-        return timedelta()
-    alive = JobQueueEntry.objects.aggregate(at=Max("heartbeat_at"))["at"]
-    return max(timezone.now() - max(first, alive or first), timedelta())
 
 
 def _answer(name: str, is_ready: Callable[[], bool]) -> bool:
@@ -71,7 +56,7 @@ def _cache_answers() -> bool:
 
 
 def _work_is_picked_up() -> bool:
-    return not is_neglected(LATEST_PICK_UP)
+    return neglect() < LATEST_PICK_UP
 
 
 # In this order, up to the first that is not in order: without a database nothing else can be asked.

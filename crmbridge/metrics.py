@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from connection.models import CRMConnection
 from coupling.models import Coupling
-from crmbridge.health import waited_for_worker
+from sync.entries import neglect
 from sync.models import COUNTERS, Conflict, JobQueueEntry, JobState, SynchError, SynchJob, Waiting
 
 
@@ -82,7 +82,7 @@ def _queue() -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "crmbridge_job_queue_delay_seconds",
         "How long work has been due without a sign of life from a worker.",
-        value=waited_for_worker().total_seconds(),
+        value=neglect().total_seconds(),
     )
 
 

@@ -14,7 +14,7 @@ from django.db import close_old_connections, connection
 
 from crmbridge.supervisor import Program
 from sync.digest import send_due
-from sync.entries import is_neglected
+from sync.entries import neglect
 from sync.lease import LEASE
 from sync.working import hand_over_due, sweep
 
@@ -56,7 +56,7 @@ class QueueWatch:
     def _sweep(self) -> None:
         sweep()
         self._have_mail_sent()
-        if self._has_had_time() and is_neglected(STUCK_AFTER):
+        if neglect() > STUCK_AFTER and self._has_had_time():
             self.cluster.start_over("work is due, and nobody has taken it for long.")
 
     def _has_had_time(self) -> bool:

@@ -19,7 +19,7 @@ from connection.errors import Recovery, Text
 from connection.models import CRMConnection
 from connection.texts import in_every_language
 from coupling.models import TableMapping
-from sync.entries import is_neglected
+from sync.entries import neglect
 from sync.models import (
     FullSynchronization,
     FullSynchState,
@@ -109,7 +109,7 @@ def _expires_within(days: int) -> str:
 
 
 def _worker() -> Iterator[Cause]:
-    if is_neglected(NEGLECTED_AFTER):
+    if neglect() > NEGLECTED_AFTER:
         text = in_every_language(_("Jobs are due, but no worker has taken one for some minutes."))
         fix = in_every_language(_("Start a worker (manage.py worker), or restart the one that runs."))
         yield Cause("worker", NotificationKind.WORKER, text, fix, reverse("sync:entries"))

@@ -7,8 +7,9 @@ never run at the same time; a less urgent one steps aside between two slices.
 import logging
 from datetime import timedelta
 
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, Q, QuerySet
+from django.db.models import Exists, F, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 STARTABLE = (JobStatus.READY, JobStatus.INACTIVE)
 NOBODY = {"lease_owner": "", "lease_until": None, "request": "", "requested_by": ""}
+_SEEN_DUE, _SEEN_FOR = "sync.seen_due", 3600
 
 
 def due() -> "QuerySet[JobQueueEntry]":
@@ -210,11 +212,19 @@ def heed_clock() -> None:
         SynchState.objects.exclude(setup="").update(setup=DISTRUSTED)
 
 
-def is_neglected(since: timedelta) -> bool:
-    """Whether something has been due for so long while no worker gave a sign of life."""
-    then = timezone.now() - since
-    is_alive = JobQueueEntry.objects.filter(heartbeat_at__gt=then).exists()
-    return not is_alive and due().filter(earliest_start__lt=then).exists()
+def neglect() -> timedelta:
+    """For how long work has been due while no worker gave a sign of life; zero where none is due.
+
+    What rested is long due at the moment when it may go on: time counts from when somebody saw that it was due.
+    """
+    first, now = due().order_by("earliest_start").values_list("earliest_start", flat=True).first(), timezone.now()
+    if first is None:
+        cache.delete(_SEEN_DUE)
+        return timedelta()
+    seen = min(cache.get(_SEEN_DUE) or now, now)
+    cache.set(_SEEN_DUE, seen, _SEEN_FOR)
+    alive = JobQueueEntry.objects.aggregate(at=Max("heartbeat_at"))["at"]
+    return max(now - max(first, seen, alive or first), timedelta())
 
 
 def heal() -> None:

@@ -33,6 +33,7 @@ from sync.models import (
 )
 from sync.notifying import look_out
 from sync.working import sweep
+from tests.clock import clock_set_by
 from tests.factories import ConnectionFactory, SynchErrorFactory, TableMappingFactory
 
 pytestmark = pytest.mark.django_db
@@ -171,6 +172,9 @@ def test_what_has_no_success_or_no_worker_or_no_connection_is_told(
         mapping=customer, category="CUSTOMER", interval_minutes=30, last_success_at=old, earliest_start=old
     )
     look()
+    assert set(standing()) == {"alarm"}
+    with clock_set_by(timedelta(minutes=6)):
+        look()
     assert set(standing()) == {"alarm", "worker"}
     disable(connected, "The client secret has expired.")
     JobQueueEntry.objects.update(heartbeat_at=timezone.now())

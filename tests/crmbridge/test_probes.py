@@ -17,6 +17,7 @@ from connection.models import CRMConnection
 from coupling.defaults.install import install_defaults
 from coupling.models import TableMapping
 from sync.models import JobQueueEntry, JobState, JobStatus, SynchJob
+from tests.clock import clock_set_by
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a token for machines"
@@ -50,7 +51,9 @@ def test_ready_while_everything_answers(client: Client) -> None:
 def test_not_ready_while_nobody_takes_the_work(client: Client, mapping: TableMapping) -> None:
     an_hour_ago = timezone.now() - timedelta(hours=1)
     JobQueueEntry.objects.create(mapping=mapping, category=mapping.name, earliest_start=an_hour_ago)
-    answer = client.get("/readyz")
+    assert client.get("/readyz").status_code == 200
+    with clock_set_by(timedelta(minutes=6)):
+        answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["worker"]) == (503, "failed")
 
 

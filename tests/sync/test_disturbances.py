@@ -32,6 +32,7 @@ from sync.models import (
 from sync.queue import enqueue
 from sync.recommendation import Advice
 from sync.working import sweep, work_once
+from tests.clock import clock_set_by
 from tests.factories import ConnectionFactory, TableMappingFactory
 from tests.sync.sides import account, edit_customer
 
@@ -126,15 +127,6 @@ def test_the_disk_is_full_says_so_and_goes_on_when_there_is_room(
     assert not Coupling.objects.exclude(state=CouplingState.COUPLED).exists()
     for job in SynchJob.objects.all():
         assert job.read == sum(getattr(job, name) for name in COUNTERS)
-
-
-@contextmanager
-def clock_set_by(shift: timedelta) -> Iterator[None]:
-    """Let this machine's clock show another time."""
-    with pytest.MonkeyPatch.context() as patch:
-        now = timezone.now
-        patch.setattr(timezone, "now", lambda: now() + shift)
-        yield
 
 
 @pytest.mark.django_db

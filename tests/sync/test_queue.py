@@ -16,11 +16,12 @@ from coupling.models import TableMapping
 from financials.models import CompanySettings, Experience
 from sync import working
 from sync.checks import check_retry
-from sync.entries import beat, cancel, change, hold, is_neglected, put_back, restart, take
+from sync.entries import beat, cancel, change, hold, neglect, put_back, restart, take
 from sync.lease import LeaseLost
 from sync.models import TRANSITIONS, Event, JobKind, JobQueueEntry, JobStatus, LogState, Priority
 from sync.queue import WorkFailedError, enqueue, enqueue_synchronization, wait_for
 from sync.working import hand_over_due, sweep, work_once
+from tests.clock import clock_set_by
 from tests.factories import ConnectionFactory, SynchJobFactory, TableMappingFactory
 
 pytestmark = pytest.mark.django_db
@@ -331,8 +332,9 @@ def test_settings_that_would_run_work_twice_are_refused(settings: Settings) -> N
 
 def test_work_that_nobody_takes_is_noticed(customer: TableMapping) -> None:
     enqueue(customer)
-    assert not is_neglected(timedelta(seconds=10))
-    JobQueueEntry.objects.update(earliest_start=timezone.now() - timedelta(minutes=1))
-    assert is_neglected(timedelta(seconds=10))
-    JobQueueEntry.objects.update(heartbeat_at=timezone.now())
-    assert not is_neglected(timedelta(seconds=10))
+    minute = timedelta(minutes=1)
+    assert neglect() < minute
+    with clock_set_by(minute):
+        assert neglect() >= minute
+        JobQueueEntry.objects.update(heartbeat_at=timezone.now())
+        assert neglect() < minute
