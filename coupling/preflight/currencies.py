@@ -15,6 +15,7 @@ from connection.preflight.finding import Finding, Group, Level, all_well, quoted
 from coupling.models import FieldKind, FieldMapping
 from coupling.narrowing import erp_records
 from coupling.preflight.ground import Subject
+from coupling.signals import local_currency
 
 CURRENCY_TABLE, CURRENCY_COLUMN = "transactioncurrency", "transactioncurrencyid"
 
@@ -32,7 +33,8 @@ class CRMCurrency:
 class Money:
     """What is known of both sides' currencies.
 
-    `local` are the codes that a blank currency stands for; `rates` the rate of each ERP currency that would be sent,
+    `company` is the company's local currency, where that is known; `local` are the codes that a blank currency stands
+    for in the mappings; `rates` the rate of each ERP currency that would be sent,
     None where it has none, and None at all where no currencies are mapped.
     """
 
@@ -42,6 +44,12 @@ class Money:
     has_blank: bool = False
     rates: Mapping[str, Decimal | None] | None = None
     sends_rates: bool = False
+    company: str = ""
+
+    @property
+    def rates_are_against(self) -> Sequence[str]:
+        """What the ERP's rates are units of."""
+        return [self.company] if self.company else self.local
 
 
 def read_money(client: DataverseClient, subjects: Sequence[Subject]) -> Money:
@@ -58,7 +66,8 @@ def read_money(client: DataverseClient, subjects: Sequence[Subject]) -> Money:
         next((p.field for p in currencies.pairs if p.field.crm_column == "exchangerate"), None) if currencies else None
     )
     rates = _rates(currencies, rate) if currencies else None
-    return Money(base, listed, local, any(not each.blank_means for each in references), rates, rate is not None)
+    has_blank = any(not each.blank_means for each in references)
+    return Money(base, listed, local, has_blank, rates, rate is not None, local_currency())
 
 
 def _references(subjects: Sequence[Subject]) -> list[FieldMapping]:
@@ -103,12 +112,23 @@ def _local_findings(money: Money) -> Iterator[Finding]:
             yield _finding(
                 Level.BLOCKER, text, format_lazy(_("Add {local} to the currencies of the ERP."), local=local)
             )
-    if money.sends_rates and any(local != money.base for local in money.local):
+    yield from _moved_findings(money)
+    if money.sends_rates and any(local != money.base for local in money.rates_are_against):
         text = _("Exchange rates are sent as units per {local}, but Dynamics CRM reckons in its base currency {base}.")
-        text = format_lazy(text, local=", ".join(money.local), base=money.base)
+        text = format_lazy(text, local=", ".join(money.rates_are_against), base=money.base)
         yield _finding(
             Level.WARNING, text, _("Disable the field mapping of the exchange rate and keep rates in the CRM.")
         )
+
+
+def _moved_findings(money: Money) -> Iterator[Finding]:
+    """The local currency is another one than when the mappings were set up."""
+    others = [local for local in money.local if money.company and local != money.company]
+    if others:
+        text = _("The mappings take {local} for the local currency, which is {company} by now: amounts would be wrong.")
+        fix = _("Use default synchronization setup on the CRM Connection Setup page, or put the local currency back.")
+        text = format_lazy(text, local=", ".join(others), company=money.company)
+        yield _finding(Level.BLOCKER, text, fix)
 
 
 def _unknown_local(money: Money, local: str) -> Iterator[Finding]:

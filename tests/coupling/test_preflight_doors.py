@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from io import StringIO
 
 import pytest
@@ -107,6 +108,27 @@ def test_a_wrong_secret_a_disabled_user_and_no_role_stop_it_with_their_fix(
     api = sandbox.session()
     assert api("PATCH", f"systemusers({me})", {"isdisabled": True}).status_code == 204
     assert "disabled" in refused(client)
+
+
+def test_a_local_currency_that_was_changed_after_the_set_up_is_told_and_the_default_set_up_mends_it(
+    client: Client, alice: User, mapped: CRMConnection
+) -> None:
+    client.force_login(alice)
+
+    def said() -> str:
+        return html.unescape(client.get("/connection/preflight/currencies/").content.decode())
+
+    told = "The mappings take NOK for the local currency, which is SEK by now: amounts would be wrong."
+    assert told not in said()
+    client.post("/company/", {"company_name": "Northwind Traders", "lcy_code": "SEK", "experience": "Suite"})
+    assert told in said()
+    assert "Exchange rates are sent as units per SEK" in said()
+    seen = re.findall(r'name="seen" value="(\w+)"', client.get("/connection/defaults/").content.decode())
+    client.post("/connection/defaults/", {"seen": seen[0]})
+    assert "for the local currency" not in said()
+    assert "Exchange rates are sent" not in said()
+    client.post("/company/", {"company_name": "Northwind Traders", "lcy_code": "NOK", "experience": "Suite"})
+    assert "The mappings take SEK for the local currency, which is NOK by now" in said()
 
 
 def test_an_unknown_base_currency_is_told_on_the_page_with_its_fix(

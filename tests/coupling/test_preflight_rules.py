@@ -96,6 +96,13 @@ def test_credentials_and_solution_tell_in_time() -> None:
             Level.WARNING,
             "units per NOK",
         ),
+        (
+            Money("NOK", [NOK, USD], ["NOK"], rates={"NOK": Decimal(1)}, sends_rates=True, company="USD"),
+            Level.WARNING,
+            "units per USD",
+        ),
+        (Money("NOK", [NOK, USD], ["NOK"], company="USD"), Level.BLOCKER, "take NOK for the local currency"),
+        (Money("NOK", [NOK, USD], ["NOK"], company="NOK"), Level.OK, "base currency of Dynamics CRM is NOK"),
         (Money("NOK", [NOK], ["NOK"], rates={"NOK": 1, "SEK": 0}, sends_rates=True), Level.WARNING, "“SEK”"),  # type: ignore[dict-item]
     ],
     ids=lambda value: value if isinstance(value, str) else None,
