@@ -72,11 +72,18 @@ def signed_in(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission_required("connection.view_crmconnection", raise_exception=True)
 def solution(request: HttpRequest) -> HttpResponse:
-    """How the solution stands and how far its import is; a part of pages, which renews itself while one runs."""
+    """How the solution stands and how far its import is; a part of pages, which renews itself while one runs.
+
+    The page around it hears when that import is over, by the event `import-over`.
+    """
     connection = CRMConnection.current()
     if connection is None:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    return render(request, "connection/solution.html", solution_context(connection))
+    context = solution_context(connection)
+    response = render(request, "connection/solution.html", context)
+    if "was_running" in request.GET and not context["is_running"]:
+        response["HX-Trigger"] = "import-over"
+    return response
 
 
 def return_address(request: HttpRequest) -> str:

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from connection.errors import CRMBridgeError
+from connection.errors import CRMBridgeError, Text
 from connection.forms import ConnectionForm
 from connection.models import CRMConnection
 from crmbridge.guide.seen import SeenForm
@@ -151,6 +151,17 @@ class TablesForm(SeenForm, forms.Form):
         return sorted(with_prerequisites([each.name for each in self.offered if each.is_enabled], self.offered))
 
 
+def _one_of_two(label: Text, yes: Text, no: Text) -> forms.TypedChoiceField:
+    """A question that is answered by choosing; neither goes without saying."""
+    return forms.TypedChoiceField(
+        label=label,
+        choices=[("True", yes), ("False", no)],
+        coerce=lambda value: value == "True",
+        widget=forms.RadioSelect,
+        error_messages={"required": gettext_lazy("Choose one of the two.")},
+    )
+
+
 class _DraftForm(SeenForm, forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes arguments only in its stubs
     """A choice that belongs to the guide itself."""
 
@@ -169,15 +180,10 @@ class _DraftForm(SeenForm, forms.ModelForm):  # type: ignore[type-arg]  # Django
 class ImportForm(_DraftForm):
     """Step 4: import the solution, or go on without it (S21, S23)."""
 
-    imports_solution = forms.TypedChoiceField(
-        label=gettext_lazy("Dynamics CRM solution"),
-        choices=[
-            ("True", gettext_lazy("Import the solution into Dynamics CRM")),
-            ("False", gettext_lazy("Go on without importing it")),
-        ],
-        coerce=lambda value: value == "True",
-        widget=forms.RadioSelect,
-        error_messages={"required": gettext_lazy("Choose one of the two.")},
+    imports_solution = _one_of_two(
+        gettext_lazy("Dynamics CRM solution"),
+        gettext_lazy("Import the solution into Dynamics CRM"),
+        gettext_lazy("Go on without importing it"),
     )
 
     class Meta:
@@ -268,15 +274,10 @@ def _keeper_of_a_key() -> int | None:
 class FinishForm(_DraftForm):
     """Step 8: enable, and run a full synchronization or not (S24, S25)."""
 
-    runs_full_synchronization = forms.TypedChoiceField(
-        label=gettext_lazy("After enabling"),
-        choices=[
-            ("True", gettext_lazy("Run Full Synchronization")),
-            ("False", gettext_lazy("Finish without synchronizing")),
-        ],
-        coerce=lambda value: value == "True",
-        widget=forms.RadioSelect,
-        error_messages={"required": gettext_lazy("Choose one of the two.")},
+    runs_full_synchronization = _one_of_two(
+        gettext_lazy("After enabling"),
+        gettext_lazy("Run Full Synchronization"),
+        gettext_lazy("Finish without synchronizing"),
     )
 
     class Meta:

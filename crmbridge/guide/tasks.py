@@ -123,8 +123,11 @@ class SolutionView(TaskView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Signing in is what is to be done here as long as nothing is installed."""
-        is_missing = not (self.connection and self.connection.solution_version)
-        return super().get_context_data(**kwargs) | {"is_missing": is_missing}
+        latest = latest_import(self.connection) if self.connection else None
+        return super().get_context_data(**kwargs) | {
+            "is_missing": not (self.connection and self.connection.solution_version),
+            "is_running": latest is not None and latest.state == latest.State.RUNNING,
+        }
 
     def obstacle(self) -> Obstacle | None:
         """Who has chosen the import does not go on before it is done (S22)."""

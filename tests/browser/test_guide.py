@@ -138,6 +138,7 @@ def test_s15_to_s25_from_nothing_to_a_working_connection_by_keyboard_alone(
     as_administrator_of_the_crm(keys, empty_installation)
     keys.at("/guide/solution/")
     expect(keys.tab.locator("#solution progress")).to_have_count(0)
+    expect(keys.tab.locator("#import .btn-main")).to_have_count(0)  # what comes now is Next
     keys.press(NEXT)
     keys.at("/guide/user/")
     keys.press(".box button")

@@ -78,9 +78,18 @@ def test_s22_s33_choosing_the_import_makes_the_administrator_mandatory(visitor: 
     assert "Choose one of the two." in text(send(desk, f"{GUIDE}solution/"))
     CRMConnection.objects.update(solution_version="0.9.0.0")
     assert "the older version 0.9.0.0" in text(send(desk, f"{GUIDE}solution/", imports_solution="True"))
+    CRMConnection.objects.update(solution_version="")
     visitor.errand("import")
-    assert "is being imported already" in text(send(desk, f"{GUIDE}solution/", imports_solution="True"))
+    page = text(send(desk, f"{GUIDE}solution/", imports_solution="True"))
+    assert "is being imported already" in page
+    assert 'class="btn btn-main" type="submit"><svg' in page
+    part = "/connection/solution/?was_running"
+    assert f'hx-get="{part}"' in page
+    assert "HX-Trigger" not in desk.get(part)
     assert visitor.imported()["state"] == "succeeded"
+    # The page hears that it is over, and has nothing else as its main button than Next.
+    assert desk.get(part)["HX-Trigger"] == "import-over"
+    assert 'class="btn btn-main" type="submit"><svg' not in text(desk.get(f"{GUIDE}solution/"))
     assert send(desk, f"{GUIDE}solution/", imports_solution="True")["Location"] == f"{GUIDE}user/"
 
 
