@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from connection.errors import CRMBridgeError
 from coupling.models import TableMapping
 from coupling.read_only import ReadOnlyAdmin
 from sync.entries import cancel, hold, restart
@@ -206,7 +207,10 @@ class JobQueueEntryAdmin(EntryAdmin):
     def stop_for_good(self, request: HttpRequest, entries: QuerySet[JobQueueEntry]) -> None:
         """Stop after the page in hand."""
         for entry in entries:
-            cancel(entry, request.user.get_username())
+            try:
+                cancel(entry, request.user.get_username())
+            except CRMBridgeError as error:
+                self.message_user(request, f"{entry}: {error}", messages.ERROR)
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         """Who may act on jobs."""

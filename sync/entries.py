@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from connection.errors import FixSetup
 from connection.models import CRMConnection
 from connection.texts import in_every_language
 from sync.engine.fingerprint import DISTRUSTED
@@ -35,8 +36,18 @@ from sync.rest import closed_connections, why_at_rest
 log = logging.getLogger(__name__)
 
 STARTABLE = (JobStatus.READY, JobStatus.INACTIVE)
-NOBODY = {"lease_owner": "", "lease_until": None, "request": "", "requested_by": ""}
+NOBODY = {"lease_owner": "", "lease_until": None}
+UNASKED = {"request": "", "requested_by": ""}
+ANSWERS = (Event.HOLD, Event.CANCEL, Event.RESTART, Event.FINISH)
+"""What leaves nothing to do of what a person asked; with any other event, whoever has the entry heeds it later."""
 _SEEN_DUE, _SEEN_FOR = "sync.seen_due", 3600
+
+
+class ScheduleNotCancellable(FixSetup):
+    """A recurring entry would run again by itself."""
+
+    text = _("This job is a schedule: it would run again by itself.")
+    fix = _("Set it on hold instead.")
 
 
 def due() -> "QuerySet[JobQueueEntry]":
@@ -111,7 +122,7 @@ def change(entry: JobQueueEntry, event: Event, *conditions: Q, **values: object)
     sources, target = TRANSITIONS[event]
     same = JobQueueEntry.objects.filter(*conditions, pk=entry.pk, status__in=sources)
     with transaction.atomic():
-        if not same.update(status=target, **{**NOBODY, **values}):
+        if not same.update(status=target, **{**NOBODY, **(UNASKED if event in ANSWERS else {}), **values}):
             return False
         _release(entry.category)
     entry.refresh_from_db()
@@ -146,24 +157,50 @@ def is_overtaken(entry: JobQueueEntry) -> bool:
     return due().filter(urgent, status__in=STARTABLE).exists() or waiting.filter(category=entry.category).exists()
 
 
-def hold(entry: JobQueueEntry, by: str = "") -> None:
-    """Pause an entry: at once where no worker has it in hand, else after the page. It goes on with `restart`."""
-    _stop(entry, Event.HOLD, Request.HOLD, by)
+def hold(entry: JobQueueEntry, by: str = "") -> bool:
+    """Pause an entry: at once where no worker has it in hand, else after the page. It goes on with `restart`.
+
+    Returns whether there was something to pause.
+    """
+    return _ask(entry, Request.HOLD, by)
 
 
-def cancel(entry: JobQueueEntry, by: str = "") -> None:
-    """Stop an entry for good, likewise; what it has done so far stands."""
-    _stop(entry, Event.CANCEL, Request.CANCEL, by)
+def cancel(entry: JobQueueEntry, by: str = "") -> bool:
+    """Stop an entry for good, likewise; what it has done so far stands.
+
+    Raises:
+        ScheduleNotCancellable: it is recurring.
+    """
+    if entry.is_recurring:
+        raise ScheduleNotCancellable
+    return _ask(entry, Request.CANCEL, by)
 
 
-def _stop(entry: JobQueueEntry, event: Event, request: Request, by: str) -> None:
+def _ask(entry: JobQueueEntry, request: Request, by: str) -> bool:
+    """Ask first, then look whether somebody has it in hand: whoever takes it after that finds what was asked."""
+    sources, _target = TRANSITIONS[Event(request)]
+    entries = JobQueueEntry.objects.filter(pk=entry.pk, status__in=sources)
+    if not entries.update(request=request, requested_by=by):
+        return False
     in_hand = Q(status=JobStatus.IN_PROCESS, lease_until__gt=timezone.now()) & ~Q(lease_owner="")
-    if change(entry, event, ~in_hand):
-        if event == Event.CANCEL:
-            close_cancelled(entry, by)
+    heed(entry, ~in_hand)
+    return True
+
+
+def heed(entry: JobQueueEntry, condition: Q) -> None:
+    """Pause or cancel an entry as somebody asked; where it has failed for good meanwhile, there is nothing to cancel.
+
+    To be called by whoever has let go of it.
+    """
+    same = JobQueueEntry.objects.filter(condition, pk=entry.pk)
+    request, by = same.values_list("request", "requested_by").first() or ("", "")
+    if not request:
         return
-    running = JobQueueEntry.objects.filter(pk=entry.pk, status=JobStatus.IN_PROCESS)
-    running.update(request=request, requested_by=by)
+    with transaction.atomic():
+        if not change(entry, Event(request), condition, Q(request=request)):
+            same.filter(request=request, status=JobStatus.ERROR).update(**UNASKED)
+        elif request == Request.CANCEL:
+            close_cancelled(entry, by)
 
 
 def close_cancelled(entry: JobQueueEntry, by: str) -> None:

@@ -100,8 +100,9 @@ class JobQueueEntryViewSet(viewsets.ReadOnlyModelViewSet[JobQueueEntry]):
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Stop it for good."""
-        entries.cancel(self.get_object(), request.user.get_username())
+        """Stop it for good; a recurring one is set on hold instead."""
+        entry = self.get_object()
+        _done(lambda: entries.cancel(entry, request.user.get_username()))
         return self.retrieve(request, pk)
 
     @extend_schema(request=None)

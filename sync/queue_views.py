@@ -1,7 +1,9 @@
 """Pages of the job queue: what is to be done when, and the log of every execution (S78)."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from django.contrib import messages
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.db.models import Case, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse
@@ -10,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views import View
 from django.views.generic import DetailView, ListView
 
+from connection.errors import CRMBridgeError
 from coupling.models import TableMapping
 from sync import schedules
 from sync.causes import failed_entries
@@ -89,14 +92,16 @@ class EntryActionView(PermissionRequiredMixin, View):
 
     def post(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
         """Carry out the action; one that does not fit any more does nothing."""
-        entry = get_object_or_404(JobQueueEntry, pk=pk)
-        by = request.user.get_username()
-        if action == "hold":
-            hold(entry, by)
-        elif action == "cancel":
-            cancel(entry, by)
-        elif action == "restart":
-            restart(entry)
-        else:
+        entry, by = get_object_or_404(JobQueueEntry, pk=pk), request.user.get_username()
+        actions: dict[str, Callable[[], object]] = {
+            "hold": lambda: hold(entry, by),
+            "cancel": lambda: cancel(entry, by),
+            "restart": lambda: restart(entry),
+        }
+        if action not in actions:
             raise Http404
+        try:
+            actions[action]()
+        except CRMBridgeError as error:
+            messages.error(request, str(error))
         return redirect("sync:entry", pk)

@@ -20,10 +20,10 @@ from sync.engine.run import MayGoOn, Order, advance, text_and_fix
 from sync.entries import (
     beat,
     change,
-    close_cancelled,
     due,
     free_the_dead,
     heal,
+    heed,
     heed_clock,
     is_overtaken,
     put_back,
@@ -39,7 +39,6 @@ from sync.models import (
     LogState,
     Notification,
     Priority,
-    Request,
     Side,
     SynchJob,
     Waiting,
@@ -91,8 +90,10 @@ def work_once() -> bool:
     entry = take()
     if entry is None:
         return False
+    mine = Q(fence=entry.fence)
     try:
         _run_slice(entry)
+        heed(entry, mine)
     except DatabaseError:
         log.exception("%s: %s %s", entry, DatabaseAway.text, DatabaseAway.fix)
         return True
@@ -129,7 +130,8 @@ def hand_over_due() -> None:
 def _run_slice(entry: JobQueueEntry) -> None:
     execution = _execution(entry)
     try:
-        if _heeds_request(entry):
+        if entry.request:
+            put_back(entry)
             return
         if entry.attempts > entry.max_attempts:
             raise WorkerLost
@@ -146,7 +148,7 @@ def _run_slice(entry: JobQueueEntry) -> None:
         log.exception("%s failed", entry)
         _fail(entry, execution, Bug(technical=repr(error)))
     else:
-        _succeed(entry, execution) if is_done else _let_go(entry)
+        _succeed(entry, execution) if is_done else put_back(entry)
 
 
 def _execution(entry: JobQueueEntry) -> JobQueueLogEntry:
@@ -185,25 +187,6 @@ def _pulse(entry: JobQueueEntry) -> MayGoOn:
         return has_time and not entry.request and not is_overtaken(entry) and not is_at_rest()
 
     return may_go_on
-
-
-def _let_go(entry: JobQueueEntry) -> None:
-    if not _heeds_request(entry):
-        put_back(entry)
-
-
-def _heeds_request(entry: JobQueueEntry) -> bool:
-    """Pause or cancel the entry where somebody asked for it while it was in hand."""
-    entry.refresh_from_db(fields=["request", "requested_by"])
-    by = entry.requested_by
-    if entry.request == Request.HOLD:
-        change(entry, Event.HOLD, Q(fence=entry.fence))
-        return True
-    if entry.request == Request.CANCEL:
-        if change(entry, Event.CANCEL, Q(fence=entry.fence)):
-            close_cancelled(entry, by)
-        return True
-    return False
 
 
 def _succeed(entry: JobQueueEntry, execution: JobQueueLogEntry) -> None:

@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 from django_q.brokers import get_broker
 from pytest_django import Settings
@@ -165,6 +167,85 @@ def test_c11_pause_and_cancel_are_heeded_after_the_page(customer: TableMapping, 
     assert entry.log.get().slices == 2
     cancel(entry, "bob")
     assert not JobQueueEntry.objects.exclude(request="").exists()
+
+
+@pytest.mark.parametrize(
+    ("ask", "interval", "error", "expected"),
+    [
+        (cancel, None, Unreachable(), JobStatus.ERROR),
+        (cancel, None, working.MappingOff(), JobStatus.ERROR),
+        (hold, None, Unreachable(), JobStatus.ON_HOLD),
+        (hold, 30, Unreachable(), JobStatus.ON_HOLD),
+        (hold, 30, working.MappingOff(), JobStatus.ON_HOLD),
+    ],
+)
+def test_c11_what_a_person_asks_outlives_the_page_that_fails(
+    customer: TableMapping,
+    pages: list[Any],
+    ask: Callable[[JobQueueEntry, str], object],
+    interval: int | None,
+    error: Exception,
+    expected: JobStatus,
+) -> None:
+    ConnectionFactory.create()
+    entry = JobQueueEntry.objects.create(mapping=customer, category="CUSTOMER", interval_minutes=interval)
+    pages.append(lambda running: failing_page(running, ask, error))
+    work_once()
+    assert (status(entry), entry.request) == (expected, "")
+    elapse()
+    sweep()
+    assert not work_once()
+    assert status(entry) == expected
+
+
+def failing_page(entry: JobQueueEntry, ask: Callable[[JobQueueEntry, str], object], error: Exception) -> None:
+    """A page during which a person asks for something, before it fails."""
+    ask(entry, "bob")
+    raise error
+
+
+@pytest.mark.parametrize(("interval", "expected"), [(30, JobStatus.ON_HOLD), (None, JobStatus.FINISHED)])
+def test_c11_a_schedule_is_held_after_its_last_page_too(
+    customer: TableMapping, monkeypatch: pytest.MonkeyPatch, interval: int | None, expected: JobStatus
+) -> None:
+    ConnectionFactory.create()
+    monkeypatch.setattr(working, "_client", lambda entry: None)
+    monkeypatch.setattr(working, "advance", lambda execution, *_: hold(execution.entry, "bob"))
+    entry = JobQueueEntry.objects.create(mapping=customer, category="CUSTOMER", interval_minutes=interval)
+    work_once()
+    assert (status(entry), entry.request) == (expected, "")
+
+
+@pytest.mark.parametrize(("ask", "expected"), [(hold, JobStatus.ON_HOLD), (cancel, JobStatus.ERROR)])
+def test_c11_what_a_person_asks_is_heeded_by_whoever_takes_the_entry_next(
+    customer: TableMapping, pages: list[Any], ask: Callable[[JobQueueEntry, str], object], expected: JobStatus
+) -> None:
+    """The worker that had it in hand died, or a more urgent entry of its category went first."""
+    entry = enqueue(customer, priority=Priority.FULL)
+    assert take() is not None
+    ask(entry, "bob")
+    assert status(entry) == JobStatus.IN_PROCESS
+    urgent = enqueue(customer)
+    JobQueueEntry.objects.filter(pk=entry.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    while work_once():
+        pass
+    assert (status(entry), status(urgent)) == (expected, JobStatus.FINISHED)
+
+
+def test_c11_a_schedule_is_not_cancelled_but_set_on_hold(
+    customer: TableMapping, client: Client, admin_user: User
+) -> None:
+    entry = JobQueueEntry.objects.create(mapping=customer, category="CUSTOMER", interval_minutes=30)
+    client.force_login(admin_user)
+    answer = client.post(f"/api/v1/job-queue-entries/{entry.pk}/cancel/")
+    assert (answer.status_code, "Set it on hold instead" in answer.json()["detail"]) == (409, True)
+    page = client.post(f"/job-queue/{entry.pk}/cancel/", follow=True)
+    assert "Set it on hold instead" in page.content.decode()
+    chosen = {"action": "stop_for_good", "_selected_action": entry.pk}
+    listed = client.post("/admin/sync/jobqueueentry/", chosen, follow=True)
+    assert "Set it on hold instead" in listed.content.decode()
+    assert status(entry) == JobStatus.READY
+    assert client.post(f"/api/v1/job-queue-entries/{entry.pk}/hold/").json()["status"] == "on_hold"
 
 
 @pytest.mark.parametrize(
