@@ -153,7 +153,7 @@ def test_drift_side_effects_and_sizes() -> None:
     assert "Power Automate" in said(found, Level.NOTICE)
     sizes = [Size("CUSTOMER", 4_000_000, 2_000_000), Size("CONTACT", 3, 4, can_match=False)]
     found = list(size_findings(sizes))
-    assert "creates up to 4000003 rows" in said(found, Level.NOTICE)
+    assert "creates up to 4,000,003 rows" in said(found, Level.NOTICE)
     assert "create everything twice" in said(found, Level.WARNING)
 
 
