@@ -172,9 +172,9 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Turns]:
     """Imports of the solution begin when the test says so, and none outlives it."""
     turns, send = Turns(), importing._send
 
-    def in_turn(row: SolutionImport, client: DataverseClient) -> None:
+    def in_turn(row: SolutionImport, client: DataverseClient) -> bool:
         turns.wait()
-        send(row, client)
+        return send(row, client)
 
     monkeypatch.setattr(importing, "_send", in_turn)
     yield turns

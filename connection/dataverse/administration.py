@@ -22,6 +22,8 @@ _USER = (
     "accessmode",
     "_businessunitid_value",
 )
+# dataverse-web-api.md 12: system jobs of the kind “Import Solution”, and those that are over.
+_IMPORT_SOLUTION, _COMPLETED = 203, 3
 _ROLE = "roleid,name,_roletemplateid_value,_parentrootroleid_value"
 
 
@@ -81,13 +83,18 @@ class Administration:
         self._http.post("ImportSolutionAsync", body)
 
     def import_job(self, job_id: UUID) -> ImportJob | None:
-        """How the import stands, or None where the CRM knows of none."""
+        """How the import stands, or None where the CRM knows of none, or has not come to it yet."""
         address = query("importjobs", select="progress,completedon,data", filter=f"importjobid eq {job_id}")
         rows = self._rows(address)
         if not rows:
             return None
         row = rows[0]
         return ImportJob(int(row["progress"] or 0), row["completedon"] is not None, _failures(row["data"] or ""))
+
+    def is_importing(self) -> bool:
+        """Whether the import of a solution, ours or another, runs or waits for its turn."""
+        condition = f"operationtype eq {_IMPORT_SOLUTION} and statecode ne {_COMPLETED}"
+        return bool(self._rows(query("asyncoperations", select="asyncoperationid", filter=condition, top=1)))
 
     def user(self, id: UUID) -> User | None:
         """The user with this ID."""

@@ -9,12 +9,14 @@ import job, whose ID was chosen before the call.
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from threading import Thread
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, connections, transaction
+from django.db.models import Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +27,6 @@ from connection.dataverse.client import DataverseClient
 from connection.dataverse.errors import OutcomeUnknown
 from connection.errors import CRMBridgeError, FixSetup, RetryLater, Text
 from connection.models import CRMConnection, SolutionImport
-from connection.person import SignInEnded
 from connection.solution.building import build
 from connection.solution.content import shipped
 from connection.solution.state import Standing, compared, installed_version, note_version
@@ -39,6 +40,8 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
 _DATABASE_PAUSES = (0.1, 0.5, 2.0, 10.0)
 # An access token of a person lives about an hour.
 _PATIENCE = timedelta(hours=1)
+# What has not come to the CRM by then, after a lost answer, never will: it gives a request two minutes.
+_ARRIVES_WITHIN = timedelta(minutes=3)
 
 
 class ImportRunning(FixSetup):
@@ -92,12 +95,11 @@ def run_in_background(row: SolutionImport, client: DataverseClient, held: ExitSt
 def run(row: SolutionImport, client: DataverseClient) -> None:
     """Import the solution and write the course into `row`. Raises nothing of ours: failures end up in the row."""
     try:
-        _send(row, client)
-        _follow(row, client)
-    except SignInEnded as error:
-        _end(row, State.INTERRUPTED, error)
+        if _send(row, client):
+            _follow(row, client)
     except CRMBridgeError as error:
-        _end(row, State.FAILED, error)
+        log.info("How the import of the solution ends is not known: %s", error.technical or type(error).__name__)
+        _end(row, State.INTERRUPTED, format_lazy("{} {}", error.text, _("Sign in again to see how the import ended.")))
     except Exception:
         log.exception("The import of the solution broke off.")
         _end(row, State.INTERRUPTED, _("The import broke off inside crmbridge. Sign in again to see how it ended."))
@@ -115,12 +117,7 @@ def settle(connection: CRMConnection, client: DataverseClient) -> None:
     """Ask the CRM how interrupted imports ended. Raises ImportRunning where it still works on one, and what it says."""
     interrupt_silent(connection)
     for row in connection.imports.filter(state=State.INTERRUPTED):
-        job = client.administration.import_job(row.import_job_id)
-        if job is None:
-            _end(row, State.FAILED, _("The package did not reach Dynamics CRM before the server was stopped."))
-        elif job.is_over:
-            _judge(row, client, job)
-        else:
+        if _settled(row, client, may_arrive=False) is not None:
             raise ImportRunning(_("Dynamics CRM still works on the import that was interrupted."))
 
 
@@ -138,48 +135,66 @@ def latest_import(connection: CRMConnection) -> SolutionImport | None:
     return connection.imports.select_related("started_by").order_by("-started_at", "-pk").first()
 
 
-def _send(row: SolutionImport, client: DataverseClient) -> None:
-    """Hand the package over. A lost answer is no failure: the CRM is asked for the job (I1)."""
+def _send(row: SolutionImport, client: DataverseClient) -> bool:
+    """Hand the package over; False where the CRM refuses it. A lost answer is none: the CRM is asked for the job (I1).
+
+    Raises RetryLater where the CRM cannot be asked.
+    """
     try:
-        client.administration.begin_import(build(), row.import_job_id)
-    except OutcomeUnknown:
-        if client.administration.import_job(row.import_job_id) is None:
-            raise
+        with suppress(OutcomeUnknown):
+            client.administration.begin_import(build(), row.import_job_id)
+    except RetryLater:
+        raise
+    except CRMBridgeError as error:
+        _end(row, State.FAILED, error)
+        return False
+    return True
 
 
 def _follow(row: SolutionImport, client: DataverseClient) -> None:
-    """Watch the job until it is over."""
-    for _pause in _pauses():
+    """Watch the job until it is over. Raises what the CRM says, unless that passes."""
+    for waited in _pauses():
+        progress: int | None = 0
         try:
-            job = client.administration.import_job(row.import_job_id)
+            progress = _settled(row, client, may_arrive=waited < _ARRIVES_WITHIN.total_seconds())
         except RetryLater as error:
             log.info("The import job cannot be read now: %s", error.technical)
-            job = None
-        if job is not None and job.is_over:
-            _judge(row, client, job)
-            return
-        if not _beat(row, job.progress if job else None):
+        if progress is None or not _beat(row, progress):
             return
     _end(row, State.INTERRUPTED, _TOO_LONG)
+
+
+def _settled(row: SolutionImport, client: DataverseClient, *, may_arrive: bool) -> int | None:
+    """End the import where it is over, or never came to the CRM and `may_arrive` no more; else how far it is."""
+    # In this order: an import that has its turn, or ends, between the two questions is seen by one of them.
+    may_arrive = client.administration.is_importing() or may_arrive
+    job = client.administration.import_job(row.import_job_id)
+    if job is not None and job.is_over:
+        _judge(row, client, job)
+    elif job is None and not may_arrive:
+        _end(row, State.FAILED, _("The package did not reach Dynamics CRM."))
+    else:
+        return job.progress if job else 0
+    return None
 
 
 _TOO_LONG = _("Dynamics CRM works on the import for more than an hour. Sign in again to see how it ended.")
 
 
-def _pauses() -> Iterator[None]:
-    """Come back again and again, with growing pauses, until patience is over."""
-    until, pause = time.monotonic() + _PATIENCE.total_seconds(), _SHORTEST_PAUSE
-    while time.monotonic() < until:
+def _pauses() -> Iterator[float]:
+    """Come back again and again, with growing pauses, until patience is over; with the seconds that have passed."""
+    began, pause = time.monotonic(), _SHORTEST_PAUSE
+    while (waited := time.monotonic() - began) < _PATIENCE.total_seconds():
         time.sleep(pause)
-        yield
+        yield waited
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
-def _beat(row: SolutionImport, progress: int | None) -> bool:
-    """Give a sign of life, with the progress where it is known; False where the row is no longer ours."""
-    known = {} if progress is None else {"progress": min(progress, 100)}
+def _beat(row: SolutionImport, progress: int) -> bool:
+    """Give a sign of life, with the progress; False where the row is no longer ours."""
     running = SolutionImport.objects.filter(pk=row.pk, state=State.RUNNING)
-    return bool(_written(lambda: running.update(heartbeat_at=timezone.now(), **known)))
+    furthest = Greatest("progress", Value(min(progress, 100)))
+    return bool(_written(lambda: running.update(heartbeat_at=timezone.now(), progress=furthest)))
 
 
 def _judge(row: SolutionImport, client: DataverseClient, job: ImportJob) -> None:

@@ -9,8 +9,10 @@ from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.test import Client
 
+from connection.dataverse.session import GuardedSession
 from connection.models import CRMConnection
 from tests.sandbox_process import SandboxProcess, SandboxSession
+from tests.sync.wire import Wire
 from tests.turns import Turns
 
 ADMINISTRATOR = "admin@fjordkraft.example"
@@ -86,6 +88,19 @@ def visitor(connection: CRMConnection, sandbox: SandboxProcess, alice: User, tur
     client = Client(SERVER_NAME="localhost")
     client.force_login(alice)
     return Browser(client, sandbox, turns)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """What lies between every client and the CRM."""
+    wire, adapter_of = Wire(None), GuardedSession.get_adapter
+
+    def get_adapter(session: GuardedSession, url: str) -> Wire:
+        wire.inner = adapter_of(session, url)
+        return wire
+
+    monkeypatch.setattr(GuardedSession, "get_adapter", get_adapter)
+    return wire
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from sync.models import FullSynchronization, FullSynchState, SynchJob
 from sync.working import work_once
 from tests.sandbox_process import SandboxProcess, SandboxSession
 from tests.solution.conftest import ADMINISTRATOR, Browser, give_role, take_role, user_named
+from tests.sync.wire import Wire, lose, unavailable
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -194,6 +196,70 @@ def test_an_import_whose_server_was_killed_is_settled_at_the_next_sign_in(
     row.refresh_from_db()
     assert row.state == ("succeeded" if arrived else "failed")
     assert ("did not reach" in row.reason) is not arrived
+
+
+def test_an_import_whose_end_cannot_be_asked_for_at_once_is_no_failure(visitor: Browser, wire: Wire) -> None:
+    visitor.errand("import")
+    wire.on("/solutions?", before=unavailable)
+    done = visitor.imported()
+    assert wire.times == 0
+    assert (done["state"], done["reason"]) == ("succeeded", "")
+
+
+def test_a_crm_that_is_not_available_leaves_the_import_to_the_next_sign_in(visitor: Browser, wire: Wire) -> None:
+    visitor.errand("import")
+    wire.on("ImportSolutionAsync", before=unavailable)
+    broken = visitor.imported()
+    assert broken["state"] == "interrupted"
+    assert broken["reason"].endswith("is not available right now. Sign in again to see how the import ended.")
+    visitor.errand("import")
+    assert visitor.imported()["state"] == "succeeded"
+    first = SolutionImport.objects.earliest("pk")
+    assert (first.state, first.reason) == ("failed", "The package did not reach Dynamics CRM.")
+
+
+def test_a_package_that_comes_late_after_a_lost_answer_is_waited_for(
+    visitor: Browser, wire: Wire, api: SandboxSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor.errand("import")
+    wire.on("ImportSolutionAsync", before=lose)
+    row = SolutionImport.objects.get()
+
+    def pauses() -> Iterator[float]:
+        yield 0.0  # the CRM has no job yet
+        install(api, row.version, str(row.import_job_id))
+        yield 1.0
+
+    monkeypatch.setattr(importing, "_pauses", pauses)
+    assert visitor.imported()["state"] == "succeeded"
+
+
+def test_a_package_that_never_comes_is_not_waited_for_long(
+    visitor: Browser, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor.errand("import")
+    wire.on("ImportSolutionAsync", before=lose)
+    monkeypatch.setattr(importing, "_pauses", lambda: iter([0.0, 600.0]))
+    done = visitor.imported()
+    assert (done["state"], done["reason"]) == ("failed", "The package did not reach Dynamics CRM.")
+
+
+def test_an_interrupted_import_that_waits_for_its_turn_in_the_crm_is_not_taken_for_lost(
+    visitor: Browser, connection: CRMConnection, sandbox: SandboxProcess, api: SandboxSession
+) -> None:
+    """The CRM makes the import job only when its system job has its turn."""
+    row = SolutionImport.objects.create(connection=connection, version="1.0.0.0", state="interrupted")
+    waiting = api("POST", "asyncoperations", {"name": "Import Solution", "operationtype": 203})
+    assert "still works on the import" in visitor.errand("import")
+    row.refresh_from_db()
+    assert row.state == "interrupted"
+    assert imports_of(sandbox) == []
+    install(api, row.version, str(row.import_job_id))
+    api("PATCH", waiting.headers["OData-EntityId"].partition("/v9.2/")[2], {"statecode": 3, "statuscode": 30})
+    visitor.errand("import")
+    row.refresh_from_db()
+    assert row.state == "succeeded"
+    assert visitor.imported()["state"] == "succeeded"
 
 
 def test_a_database_that_is_busy_does_not_lose_the_outcome(

@@ -102,11 +102,18 @@ def away() -> None:
     raise requests.ConnectionError(NewConnectionError(None, "refused"))  # type: ignore[arg-type]
 
 
-def fault() -> requests.Response:
+def fault(status: int = 500, code: str = "0x80040216") -> requests.Response:
     """The CRM says that it failed."""
     answer = requests.Response()
-    answer.status_code = 500
+    answer.status_code = status
     answer.headers["Content-Type"] = "application/json"
-    error = {"code": "0x80040216", "message": "An unexpected error occurred."}
+    error = {"code": code, "message": "An unexpected error occurred."}
     answer.raw = HTTPResponse(BytesIO(json.dumps({"error": error}).encode()), preload_content=False)
+    return answer
+
+
+def unavailable() -> requests.Response:
+    """The CRM does nothing now, and asks for a pause that is too long to wait."""
+    answer = fault(503, "0x8004A001")
+    answer.headers["Retry-After"] = "1000"
     return answer
