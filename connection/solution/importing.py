@@ -34,6 +34,7 @@ from connection.texts import in_every_language
 
 log = logging.getLogger(__name__)
 State = SolutionImport.State
+_UNSETTLED = (State.RUNNING, State.INTERRUPTED)
 
 # Seconds between two questions how far the CRM is: soon at first, and never rarer than the heartbeat should be.
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
@@ -191,10 +192,15 @@ def _pauses() -> Iterator[float]:
 
 
 def _beat(row: SolutionImport, progress: int) -> bool:
-    """Give a sign of life, with the progress; False where the row is no longer ours."""
-    running = SolutionImport.objects.filter(pk=row.pk, state=State.RUNNING)
+    """Give a sign of life, with the progress, also where silence was taken for the end; False where it was settled."""
+    unsettled = SolutionImport.objects.filter(pk=row.pk, state__in=_UNSETTLED)
     furthest = Greatest("progress", Value(min(progress, 100)))
-    return bool(_written(lambda: running.update(heartbeat_at=timezone.now(), progress=furthest)))
+    alive = {"state": State.RUNNING, "ended_at": None, "reasons": {}, "progress": furthest}
+    try:
+        return bool(_written(lambda: unsettled.update(heartbeat_at=timezone.now(), **alive)))
+    except IntegrityError:
+        # Another import runs by now. Whoever signs in next learns how this one ended.
+        return False
 
 
 def _judge(row: SolutionImport, client: DataverseClient, job: ImportJob) -> None:
@@ -214,7 +220,7 @@ def _judge(row: SolutionImport, client: DataverseClient, job: ImportJob) -> None
 
 def _end(row: SolutionImport, state: State, reason: Text | CRMBridgeError) -> None:
     """End the import once; an interrupted one may still learn how it ended."""
-    unsettled = SolutionImport.objects.filter(pk=row.pk, state__in=[State.RUNNING, State.INTERRUPTED])
+    unsettled = SolutionImport.objects.filter(pk=row.pk, state__in=_UNSETTLED)
     known: dict[str, Any] = {"progress": 100} if state == State.SUCCEEDED else {}
     reasons = in_every_language(reason) if str(reason) else {}
     _written(lambda: unsettled.update(state=state, ended_at=timezone.now(), reasons=reasons, **known))

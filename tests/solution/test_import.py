@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
+from connection.dataverse.session import CONNECT_TIMEOUT, READ_TIMEOUT
 from connection.models import CRMConnection, SolutionImport
 from connection.solution import build, importing, shipped
 from coupling.defaults.install import DEFAULT_MAPPINGS
@@ -184,7 +185,7 @@ def test_another_solution_being_imported_is_said(
 def test_an_import_whose_server_was_killed_is_settled_at_the_next_sign_in(
     visitor: Browser, connection: CRMConnection, api: SandboxSession, arrived: bool
 ) -> None:
-    long_ago = timezone.now() - timedelta(minutes=5)
+    long_ago = timezone.now() - timedelta(minutes=6)
     row = SolutionImport.objects.create(connection=connection, version=shipped().version, heartbeat_at=long_ago)
     if arrived:
         install(api, shipped().version, str(row.import_job_id))
@@ -218,15 +219,28 @@ def test_a_crm_that_is_not_available_leaves_the_import_to_the_next_sign_in(visit
     assert (first.state, first.reason) == ("failed", "The package did not reach Dynamics CRM.")
 
 
+def test_a_request_may_take_as_long_as_it_is_allowed_to(visitor: Browser) -> None:
+    visitor.errand("import")
+    silent_since = timezone.now() - timedelta(seconds=CONNECT_TIMEOUT + READ_TIMEOUT)
+    SolutionImport.objects.update(heartbeat_at=silent_since)
+    assert "is being imported already" in visitor.errand("import")
+    assert SolutionImport.objects.get().state == "running"
+    assert visitor.imported()["state"] == "succeeded"
+
+
 def test_a_package_that_comes_late_after_a_lost_answer_is_waited_for(
     visitor: Browser, wire: Wire, api: SandboxSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visitor.errand("import")
     wire.on("ImportSolutionAsync", before=lose)
     row = SolutionImport.objects.get()
+    # While the answer was waited for, the import was taken for stopped.
+    SolutionImport.objects.update(state="interrupted")
 
     def pauses() -> Iterator[float]:
         yield 0.0  # the CRM has no job yet
+        row.refresh_from_db()
+        assert (row.state, row.reason) == ("running", "")
         install(api, row.version, str(row.import_job_id))
         yield 1.0
 
@@ -286,7 +300,7 @@ def test_a_page_settles_an_interrupted_import_where_the_synchronization_user_may
     connection.client_id = sandbox.details["client_id"]
     connection.set_secret(sandbox.details["client_secret"])
     connection.save()
-    long_ago = timezone.now() - timedelta(minutes=5)
+    long_ago = timezone.now() - timedelta(minutes=6)
     row = SolutionImport.objects.create(connection=connection, version=shipped().version, heartbeat_at=long_ago)
     install(api, shipped().version, str(row.import_job_id))
     assert "Succeeded" in visitor.client.get("/connection/solution/").content.decode()

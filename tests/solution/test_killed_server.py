@@ -97,7 +97,7 @@ def test_s32_the_next_sign_in_settles_what_a_killed_server_left(sandbox: Sandbox
         assert "has begun" in alice.begin_import(sandbox)
     (database,) = (tmp_path / "var").glob("*.sqlite3")
     with sqlite3.connect(database) as time_passes:
-        time_passes.execute("UPDATE connection_solutionimport SET heartbeat_at = datetime(heartbeat_at, '-2 minutes')")
+        time_passes.execute("UPDATE connection_solutionimport SET heartbeat_at = datetime(heartbeat_at, '-6 minutes')")
     time_passes.close()
     with server(alice, env, tmp_path / "survivor.log"):
         assert "has begun" in alice.begin_import(sandbox)
