@@ -195,7 +195,7 @@ def _beat(row: SolutionImport, progress: int) -> bool:
     """Give a sign of life, with the progress, also where silence was taken for the end; False where it was settled."""
     unsettled = SolutionImport.objects.filter(pk=row.pk, state__in=_UNSETTLED)
     furthest = Greatest("progress", Value(min(progress, 100)))
-    alive = {"state": State.RUNNING, "ended_at": None, "reasons": {}, "progress": furthest}
+    alive: dict[str, Any] = {"state": State.RUNNING, "ended_at": None, "reasons": {}, "progress": furthest}
     try:
         return bool(_written(lambda: unsettled.update(heartbeat_at=timezone.now(), **alive)))
     except IntegrityError:
