@@ -31,6 +31,7 @@ class ConnectionSerializer(serializers.ModelSerializer[CRMConnection]):
             "last_test_result",
             "organization_id",
             "organization_name",
+            "enabled_organization_id",
             "version",
             "base_currency_code",
         )

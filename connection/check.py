@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from connection.clients import client_for
 from connection.dataverse.address import crm_address
 from connection.errors import CRMBridgeError, FixSetup, Text
-from connection.signals import connection_enabled
+from connection.signals import connection_enabled, connection_enabling, environment_changed
 from connection.texts import in_every_language
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class ConnectionReport:
         """What ended the test, if anything did."""
         return self.steps[-1].error
 
+    def ending_at(self, title: Text, error: CRMBridgeError) -> "ConnectionReport":
+        """The same, ended by one step more, which failed."""
+        return ConnectionReport((*self.steps, Step(title, error)))
+
     def __str__(self) -> str:
         return "\n".join(map(str, self.steps))
 
@@ -95,21 +99,35 @@ def check_connection(connection: "CRMConnection") -> ConnectionReport:
 
 
 def enable(connection: "CRMConnection") -> ConnectionReport:
-    """Test `connection` and, where the test passes, switch it on and tell the other rooms.
+    """Test `connection` and, where the test passes and no other room objects, switch it on and tell the other rooms.
 
     What is switched on is what was tested; of two who enable it at once, one tells the other rooms.
     """
     report = check_connection(connection)
     if not report.ok:
         return report
-    rows = type(connection).objects.filter(pk=connection.pk, **{name: getattr(connection, name) for name in _TESTED})
-    values = {"is_enabled": True, "disable_reasons": {}, "installation": settings.INSTALLATION}
-    if rows.filter(is_enabled=False).update(**values):
-        transaction.on_commit(lambda: connection_enabled.send(type(connection), connection=connection))
-    elif not rows.exists():
-        return ConnectionReport((*report.steps, Step(gettext_lazy("The settings are those tested"), SettingsChanged())))
-    connection.refresh_from_db(fields=["is_enabled", "disable_reasons", "installation"])
+    try:
+        connection_enabling.send(type(connection), connection=connection)
+    except CRMBridgeError as error:
+        return report.ending_at(gettext_lazy("Nothing else stands in the way"), error)
+    if not _switch_on(connection):
+        return report.ending_at(gettext_lazy("The settings are those tested"), SettingsChanged())
+    connection.refresh_from_db()
     return report
+
+
+@transaction.atomic
+def _switch_on(connection: "CRMConnection") -> bool:
+    """Whether what was tested is enabled now, by us or by somebody who was faster."""
+    rows = type(connection).objects.filter(pk=connection.pk, **{name: getattr(connection, name) for name in _TESTED})
+    where = {"enabled_organization_id": connection.organization_id, "enabled_address": connection.address}
+    values: dict[str, object] = {"is_enabled": True, "disable_reasons": {}, "installation": settings.INSTALLATION}
+    if not rows.filter(is_enabled=False).update(**values, **where):
+        return rows.exists()
+    if any(getattr(connection, name) != value for name, value in where.items()):
+        environment_changed.send(type(connection), connection=connection)
+    transaction.on_commit(lambda: connection_enabled.send(type(connection), connection=connection))
+    return True
 
 
 def disable(connection: "CRMConnection", reason: Text) -> None:

@@ -35,7 +35,8 @@ class CRMConnection(models.Model):
     cloud of `address` is meant. `solution_version` is the installed one as it was last seen; `sync_user_name` names the
     one account that everything runs through (S34), by login or application ID; `sales_order_user` does so for the sales
     order integration (S39). `installation` is the fingerprint of the installation that enabled the connection: another
-    one holds a copy of the database, and calls nobody.
+    one holds a copy of the database, and calls nobody. `enabled_organization_id` and `enabled_address` name the
+    environment with which it was enabled last, which couplings and positions in the CRM belong to.
     """
 
     name = models.CharField(_("name"), max_length=100, default="Dynamics CRM")
@@ -78,6 +79,8 @@ class CRMConnection(models.Model):
     is_sales_order_integration_on = models.BooleanField(_("sales order integration"), default=False)
     sales_order_user = models.CharField(_("user of the sales order integration"), max_length=250, blank=True)
     installation = models.CharField(_("installation"), max_length=64, blank=True, editable=False)
+    enabled_organization_id = models.UUIDField(_("organization when last enabled"), null=True, editable=False)
+    enabled_address = models.CharField(_("address when last enabled"), max_length=250, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("CRM connection")
@@ -102,6 +105,10 @@ class CRMConnection(models.Model):
     def is_copy(self) -> bool:
         """Whether another installation enabled the connection, so that this one is in safe mode."""
         return is_copy(self)
+
+    def was_enabled_elsewhere(self, organization_id: uuid.UUID | None) -> bool:
+        """Whether it was last enabled with another environment than that of `organization_id`."""
+        return self.enabled_organization_id not in (None, organization_id)
 
     @classmethod
     def current(cls) -> "CRMConnection | None":

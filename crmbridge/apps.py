@@ -15,13 +15,16 @@ class CrmbridgeConfig(AppConfig):
 
     def ready(self) -> None:
         """Have every migration give the product's groups their permissions; answer what the rooms below ask."""
+        from connection.signals import connection_enabling
         from coupling.signals import local_currency_is_asked_for
         from crmbridge.company import local_currency
         from crmbridge.experience import why_at_rest
         from crmbridge.groups import give_permissions
+        from crmbridge.guide.switching import get_ready
         from sync.rest import work_is_asked_for
 
         post_migrate.connect(give_permissions, dispatch_uid="crmbridge.groups")
+        connection_enabling.connect(get_ready, dispatch_uid="crmbridge.guide")
         local_currency_is_asked_for.connect(local_currency, dispatch_uid="crmbridge.company")
         work_is_asked_for.connect(why_at_rest, dispatch_uid="crmbridge.experience")
 

@@ -1,7 +1,6 @@
 """What moved data left behind, in Django admin: all of it to look at, because the engine's promises hang on it."""
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -9,7 +8,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from connection.errors import CRMBridgeError
-from coupling.models import TableMapping
 from coupling.read_only import ReadOnlyAdmin
 from sync.entries import cancel, hold, restart
 from sync.models import (
@@ -108,19 +106,9 @@ class ChangeAdmin(ReadOnlyAdmin):
 
     list_display = ("at", "mapping", "erp_id", "side", "is_insert", "columns", "job")
     list_filter = ("side", "is_insert", "coupling__mapping")
-    list_select_related = ("coupling__mapping", "job__mapping")
-    search_fields = ("=coupling__erp_id", "=coupling__crm_id")
+    list_select_related = ("coupling__mapping", "former_mapping", "job__mapping")
+    search_fields = ("=coupling__erp_id", "=coupling__crm_id", "=former_erp_id")
     show_full_result_count = False
-
-    @admin.display(description=_("mapping"), ordering="coupling__mapping")
-    def mapping(self, change: Change) -> TableMapping:
-        """The mapping that wrote it."""
-        return change.coupling.mapping
-
-    @admin.display(description=_("ERP id"))
-    def erp_id(self, change: Change) -> UUID:
-        """The record, as the search finds it."""
-        return change.coupling.erp_id
 
     @admin.display(description=_("fields"))
     def columns(self, change: Change) -> str:

@@ -14,10 +14,13 @@ class SyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and listen to what happens in the mapped tables."""
+        """Register the system checks, and listen to what happens in the mapped tables and to the connection."""
+        from connection.signals import environment_changed
         from sync.checks import check_retry
+        from sync.environment import forget_links
         from sync.schedules import hear
 
         register(check_retry)
+        environment_changed.connect(forget_links, dispatch_uid="sync.environment")
         for signal in (post_save, post_delete):
             signal.connect(hear, dispatch_uid="sync.schedules.hear")

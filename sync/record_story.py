@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from coupling.models import Coupling, TableMapping
 from sync.models import Change, Conflict, Side, SynchError, SynchJob, Waiting
 
 LATEST: Final = 20
-T = TypeVar("T", Conflict, Change)
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,17 @@ class RecordStory:
     @cached_property
     def conflicts(self) -> list[Conflict]:
         """Fields that changed on both sides and wait for a person."""
-        return list(self._of_coupling(Conflict.objects.filter(resolved_at=None).select_related("field")))
+        if not self.coupling:
+            return []
+        return list(self.coupling.conflicts.filter(resolved_at=None).select_related("field"))
 
     @cached_property
     def changes(self) -> list[Change]:
         """The latest writes to either side, newest first."""
-        return list(self._of_coupling(Change.objects.select_related("job"))[:LATEST])
+        ours = Q(coupling=None, former_mapping=self.mapping, former_erp_id=self.erp_id)
+        if self.coupling:
+            ours |= Q(coupling=self.coupling)
+        return list(Change.objects.filter(ours).select_related("job")[:LATEST])
 
     @cached_property
     def jobs(self) -> list[SynchJob]:
@@ -64,6 +68,3 @@ class RecordStory:
         if self.coupling:
             ours |= Q(side=Side.CRM, record_id=self.coupling.crm_id)
         return Q(mapping=self.mapping) & ours
-
-    def _of_coupling(self, rows: QuerySet[T]) -> QuerySet[T]:
-        return rows.filter(coupling=self.coupling) if self.coupling else rows.none()

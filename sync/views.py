@@ -58,12 +58,12 @@ class JobView(PermissionRequiredMixin, JobDetail):
         """The job with its counters and the first of its errors and changes."""
         job = self.object
         counters = [(SynchJob._meta.get_field(name), getattr(job, name)) for name in COUNTERS]
-        changes = list(job.changes.select_related("coupling__mapping")[:PAGE_SIZE])
+        changes = list(job.changes.select_related("coupling__mapping", "former_mapping")[:PAGE_SIZE])
         return super().get_context_data(**kwargs) | {
             "counters": counters,
             "errors": with_records(job.errors.select_related("mapping")[:PAGE_SIZE]),
             "changes": changes,
-            "names": record_names(job.mapping, [change.coupling.erp_id for change in changes]),
+            "names": record_names(job.mapping, [change.erp_id for change in changes if change.erp_id]),
             "limit": PAGE_SIZE,
         }
 

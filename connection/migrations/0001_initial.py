@@ -48,6 +48,8 @@ class Migration(migrations.Migration):
                 ('is_sales_order_integration_on', models.BooleanField(default=False, verbose_name='sales order integration')),
                 ('sales_order_user', models.CharField(blank=True, max_length=250, verbose_name='user of the sales order integration')),
                 ('installation', models.CharField(blank=True, editable=False, max_length=64, verbose_name='installation')),
+                ('enabled_organization_id', models.UUIDField(editable=False, null=True, verbose_name='organization when last enabled')),
+                ('enabled_address', models.CharField(blank=True, editable=False, max_length=250, verbose_name='address when last enabled')),
                 ('odata_user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='OData web service user')),
             ],
             options={

@@ -65,6 +65,7 @@ class Environment:
     is_disabled: bool = False
     is_audited: bool = False
     ahead: timedelta = timedelta()
+    organization_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def read_environment(client: DataverseClient) -> Environment:
         bool(organization.get("isdisabled")),
         bool(organization.get("isauditenabled")),
         _difference(theirs, ours),
+        me.organization_id,
     )
 
 

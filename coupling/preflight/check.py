@@ -1,7 +1,7 @@
 """Runs the checks, all of them or stage by stage, and reports what was found. Writes nothing on either side."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import reduce
 
@@ -31,6 +31,7 @@ from connection.preflight.rules import (
 )
 from connection.solution.state import solution_state
 from connection.users import find_sync_user
+from coupling.environment import OtherEnvironment, refuse_foreign_couplings
 from coupling.preflight.columns import column_findings, drift_findings
 from coupling.preflight.currencies import currency_findings, read_money
 from coupling.preflight.duplicates import duplicate_findings, read_ambiguities
@@ -112,6 +113,7 @@ def _access(ground: Ground) -> PreflightReport:
 def _connected(ground: Ground, environment: Environment) -> list[Finding]:
     expires_at = ground.connection.certificate_expires_at
     return [
+        *_foreign(ground, environment),
         *environment_findings(environment),
         *user_findings(environment.user),
         *_order_user(ground, environment.user),
@@ -130,6 +132,13 @@ def _order_user(ground: Ground, synchronization_user: User) -> list[Finding]:
         return [] if named.id == synchronization_user.id else [*order_user_findings(read_user(client, named.id))]
     except CRMBridgeError as error:
         return [from_error(Group.CONNECTION, error)]
+
+
+def _foreign(ground: Ground, environment: Environment) -> Iterator[Finding]:
+    try:
+        refuse_foreign_couplings(ground.connection, environment.organization_id)
+    except OtherEnvironment as error:
+        yield from_error(Group.CONNECTION, error)
 
 
 def _tables(ground: Ground) -> PreflightReport:

@@ -1,6 +1,6 @@
 """The set-up over the API: what guide and window do, by the same forms and functions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
@@ -18,6 +18,8 @@ from rest_framework.response import Response
 
 from connection.api import ConnectionViewSet
 from connection.check import ConnectionReport, check_connection
+from connection.environment import adopt_environment
+from connection.errors import CRMBridgeError
 from connection.models import CRMConnection
 from coupling.api import TableMappingViewSet
 from coupling.defaults.reset import replacements, use_defaults
@@ -39,6 +41,7 @@ from crmbridge.guide.switching import switch_off as disable_connection
 from crmbridge.guide.switching import switch_on as enable_connection
 from crmbridge.guide.tasks import why_unknown
 from financials.models import CompanySettings
+from sync.environment import start_over
 
 
 class Administrators(BasePermission):
@@ -58,6 +61,14 @@ class MappingAdministrators(Administrators):
 
     permission = "coupling.change_tablemapping"
     to_look = "coupling.view_tablemapping"
+
+
+class EnvironmentAdministrators(Administrators):
+    """What becomes of couplings takes both permissions, as its page does."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether the user may do it."""
+        return super().has_permission(request, view) and request.user.has_perm(MappingAdministrators.permission)
 
 
 _LOCKED = _("The connection is enabled: disable it before you change its settings.")
@@ -136,12 +147,32 @@ class SetUpViewSet(ConnectionViewSet):
             found = use_defaults(*currencies) if request.method == "POST" else replacements(*currencies)
         return Response([{"mapping": each.mapping, "text": each.text} for each in found])
 
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"], url_path="keep-couplings", permission_classes=[EnvironmentAdministrators])
+    def keep_couplings(self, request: Request, pk: str) -> Response:
+        """The environment is a copy of the earlier one, in which the couplings hold; 409 where nothing asks."""
+        return self._answered(adopt_environment)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"], url_path="delete-couplings", permission_classes=[EnvironmentAdministrators])
+    def delete_couplings(self, request: Request, pk: str) -> Response:
+        """The environment is another one than before: delete all couplings for good; 409 where nothing asks."""
+        return self._answered(start_over)
+
     @extend_schema(responses=StepSerializer(many=True))
     @action(detail=False, pagination_class=None, filter_backends=[])
     def guide(self, request: Request) -> Response:
         """How far the guide is, and who did what."""
         done = Progress(open_draft()).done
         return Response([_step(step.name, str(step.title), done.get(step.name)) for step in STEPS])
+
+    def _answered(self, answer: Callable[[CRMConnection], object]) -> Response:
+        connection = self.get_object()
+        try:
+            answer(connection)
+        except CRMBridgeError as error:
+            raise Conflict(str(error)) from None
+        return Response(self.get_serializer(connection).data)
 
     def _store_options(self, given: Any, connection: CRMConnection) -> None:
         asked = OptionsSerializer(data=given)

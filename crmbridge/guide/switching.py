@@ -10,6 +10,7 @@ from connection.check import ConnectionReport, disable, enable
 from connection.errors import CRMBridgeError
 from connection.models import CRMConnection
 from coupling.defaults.install import keep_foreign_rates_back
+from coupling.environment import refuse_foreign_couplings
 from coupling.options import couple_options
 from financials.models import CompanySettings
 
@@ -20,9 +21,14 @@ def switch_on(connection: CRMConnection, user: User) -> ConnectionReport:
     """Test and enable the connection. Where the test fails, the report says so and nothing is enabled (S26)."""
     report = enable(connection)
     if report.ok:
-        couple_untouched_options(connection)
         keep_foreign_rates_back(CompanySettings.current().lcy_code, connection.base_currency_code)
     return report
+
+
+def get_ready(connection: CRMConnection, **kwargs: object) -> None:
+    """What must hold before anything flows through the tested connection. Raises OtherEnvironment."""
+    refuse_foreign_couplings(connection, connection.organization_id)
+    couple_untouched_options(connection)
 
 
 def couple_untouched_options(connection: CRMConnection) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from crmbridge.guide import mappings, parts, views, window
+from crmbridge.guide import environment, mappings, parts, views, window
 from crmbridge.guide.steps import STEPS
 
 app_name = "guide"
@@ -44,6 +44,7 @@ urlpatterns = [
     path("test/", window.TestView.as_view(), name="test"),
     path("enable/", window.EnableView.as_view(), name="enable"),
     path("disable/", window.DisableView.as_view(), name="disable"),
+    path("environment/", environment.EnvironmentView.as_view(), name="environment"),
     path("defaults/", window.DefaultsView.as_view(), name="defaults"),
     path("mappings/", mappings.MappingListView.as_view(), name="mappings"),
     path("mappings/<int:pk>/switch/", mappings.SwitchMappingView.as_view(), name="switch_mapping"),

@@ -18,6 +18,7 @@ from django.views.generic import TemplateView, View
 from connection.check import check_connection
 from connection.models import CRMConnection
 from coupling.defaults.reset import Replacement, replacements, use_defaults
+from coupling.environment import are_couplings_foreign
 from crmbridge.guide.health import health
 from crmbridge.guide.progress import one_at_a_time, open_draft
 from crmbridge.guide.steps import STEPS
@@ -46,6 +47,7 @@ def window(**more: Any) -> dict[str, Any]:
         "tasks": [step for step in STEPS if step.by_hand],
         "chosen": [choice.title for choice in choices() if choice.is_enabled] if connection else [],
         "draft": open_draft(),
+        "are_couplings_foreign": bool(connection and are_couplings_foreign(connection, connection.organization_id)),
         **more,
     }
 

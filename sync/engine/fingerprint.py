@@ -9,6 +9,8 @@ from coupling.models import TableMapping
 
 DISTRUSTED = "distrusted"
 """Stands in place of a fingerprint where the ERP must be read from its beginning: its stamps went back in time."""
+MOVED = "moved"
+"""Stands in place of a fingerprint where the CRM must be read from its beginning: its links lead elsewhere."""
 
 
 def fingerprint(mapping: TableMapping) -> str:

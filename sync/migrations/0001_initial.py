@@ -272,13 +272,16 @@ class Migration(migrations.Migration):
                 ('is_insert', models.BooleanField(default=False, verbose_name='new record')),
                 ('fields', models.JSONField(default=dict, verbose_name='fields')),
                 ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='at')),
-                ('coupling', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='coupling.coupling', verbose_name='coupling')),
+                ('former_erp_id', models.UUIDField(null=True, verbose_name='former ERP id')),
+                ('coupling', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='coupling.coupling', verbose_name='coupling')),
+                ('former_mapping', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='coupling.tablemapping', verbose_name='former mapping')),
                 ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='changes', to='sync.synchjob', verbose_name='synch job')),
             ],
             options={
                 'verbose_name': 'change',
                 'verbose_name_plural': 'changes',
                 'ordering': ['-pk'],
+                'indexes': [models.Index(condition=models.Q(('coupling__isnull', True)), fields=['former_mapping', 'former_erp_id'], name='changes_of_former_couplings')],
             },
         ),
         migrations.CreateModel(

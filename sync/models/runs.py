@@ -1,7 +1,9 @@
 """What moving data leaves behind: jobs with counters, errors, conflicts, history, and where each mapping stands."""
 
 from datetime import datetime
+from uuid import UUID
 
+from django.contrib import admin
 from django.db import models
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -203,9 +205,19 @@ class Conflict(models.Model):
 
 
 class Change(models.Model):
-    """History: what one write did to one record. `fields` maps a column to `[before, after]`."""
+    """History: what one write did to one record. `fields` maps a column to `[before, after]`.
 
-    coupling = models.ForeignKey(Coupling, models.CASCADE, related_name="changes", verbose_name=_("coupling"))
+    Where the coupling was deleted together with the environment that it belonged to, `former_mapping` and
+    `former_erp_id` still name the record.
+    """
+
+    coupling = models.ForeignKey(
+        Coupling, models.CASCADE, null=True, related_name="changes", verbose_name=_("coupling")
+    )
+    former_mapping = models.ForeignKey(
+        TableMapping, models.CASCADE, null=True, db_index=False, related_name="+", verbose_name=_("former mapping")
+    )
+    former_erp_id = models.UUIDField(_("former ERP id"), null=True)
     job = models.ForeignKey(SynchJob, models.SET_NULL, null=True, related_name="changes", verbose_name=_("synch job"))
     side = models.CharField(_("written to"), max_length=3, choices=Side)
     is_insert = models.BooleanField(_("new record"), default=False)
@@ -216,9 +228,28 @@ class Change(models.Model):
         verbose_name = _("change")
         verbose_name_plural = _("changes")
         ordering = ["-pk"]
+        indexes = [
+            models.Index(
+                fields=["former_mapping", "former_erp_id"],
+                condition=models.Q(coupling__isnull=True),
+                name="changes_of_former_couplings",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.coupling_id} {self.side} {_moment(self.at)}"
+
+    @property
+    @admin.display(description=_("mapping"), ordering="coupling__mapping")
+    def mapping(self) -> TableMapping | None:
+        """Under which mapping it was written."""
+        return self.coupling.mapping if self.coupling else self.former_mapping
+
+    @property
+    @admin.display(description=_("ERP id"))
+    def erp_id(self) -> UUID | None:
+        """The ERP record's id."""
+        return self.coupling.erp_id if self.coupling else self.former_erp_id
 
 
 class SynchState(models.Model):

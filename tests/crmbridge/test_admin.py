@@ -104,12 +104,13 @@ def test_what_couplings_hang_on_stands_as_long_as_there_are_any(desk: Client) ->
 
 def test_tables_of_the_synchronization_are_searched(desk: Client) -> None:
     """By what the reader knows: a name, or the id of a record on either side."""
-    change, waiting = ChangeFactory.create(), WaitingFactory.create()
+    waiting, coupling = WaitingFactory.create(), CouplingFactory.create()
+    ChangeFactory.create(coupling=coupling)
     for model in admin.site._registry:
         if model._meta.app_label == "sync":
             address = f"/admin/sync/{model._meta.model_name}/"
             assert desk.get(f"{address}?q=nothing").context["cl"].result_count == 0, address
-    for name, word in (("change", change.coupling.crm_id), ("change", change.coupling.erp_id), ("waiting", "C00002")):
+    for name, word in (("change", coupling.crm_id), ("change", coupling.erp_id), ("waiting", "C00002")):
         assert desk.get(f"/admin/sync/{name}/?q={word}").context["cl"].result_count == 1, word
     assert waiting.record_name == "C00002"
 
