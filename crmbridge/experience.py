@@ -31,7 +31,7 @@ class NeedsSuite(FixSetup):
     """The company's experience does not have the integration."""
 
     text = _("The integration with Dynamics CRM needs the experience Suite.")
-    fix = _("It is chosen in Company Settings.")
+    fix = _("It is chosen in Company Settings; until then jobs rest, and none is lost.")
 
 
 def why_at_rest(**kwargs: Any) -> NeedsSuite | None:

@@ -79,6 +79,7 @@ def test_s07_the_refusal_says_why_on_the_page_and_in_the_api(client: Client, ali
     assert (answer.status_code, answer.json()["code"]) == (403, "needs_suite")
     assert answer.json()["settings"] == "http://testserver/company/"
     assert "experience Suite" in answer.json()["detail"]
+    assert "until then jobs rest" in answer.json()["detail"]
 
 
 def test_s07_nothing_of_the_integration_is_in_navigation_home_or_administration(
