@@ -13,8 +13,7 @@ from django.utils.translation import gettext_lazy
 from connection.dataverse.address import crm_address, login_address
 from connection.dataverse.certificate import MOST_CHARACTERS, CertificateUnusable
 from connection.dataverse.errors import AddressRefused
-from connection.models import CRMConnection
-from connection.texts import in_every_language
+from connection.models import CRMConnection, SettingsLocked
 
 if TYPE_CHECKING:
     ConnectionModelForm = forms.ModelForm[CRMConnection]
@@ -63,7 +62,9 @@ class ConnectionForm(ConnectionModelForm):
         return str(pem)
 
     def clean(self) -> dict[str, Any] | None:
-        """Exactly one credential, unless one is stored."""
+        """Exactly one credential, unless one is stored; and nothing at all while the connection is enabled."""
+        if self.instance.is_enabled:
+            raise ValidationError(str(SettingsLocked()))
         secret, certificate = self.cleaned_data.get("new_secret"), self.cleaned_data.get("new_certificate")
         if secret and certificate:
             self.add_error("new_certificate", _("Enter a secret or a certificate, not both."))
@@ -94,11 +95,6 @@ class ConnectionForm(ConnectionModelForm):
         if pem := self.cleaned_data["new_certificate"]:
             self.instance.set_certificate(pem)
         self._forget_what_was_of_others()
-        if self.instance.is_enabled and self.is_new("address"):
-            # Couplings belong to an environment: nothing may flow to another one before somebody has looked at it.
-            self.instance.is_enabled = False
-            reason = gettext_lazy("The address was changed. Test and enable the connection again.")
-            self.instance.disable_reasons = in_every_language(reason)
         return super().save(commit)
 
     def is_new(self, name: str) -> bool:

@@ -27,6 +27,13 @@ class NotConnected(FixSetup):
     fix = _("Set up and enable the connection on the CRM Connection Setup page.")
 
 
+class SettingsLocked(FixSetup):
+    """The settings of an enabled connection stay as they were tested (F5.25)."""
+
+    text = _("The connection is enabled.")
+    fix = _("Disable it before you change its settings.")
+
+
 class CRMConnection(models.Model):
     """How this company's CRM is reached, and whether it is. There is at most one.
 

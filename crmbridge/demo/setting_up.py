@@ -37,6 +37,7 @@ def set_up(details: Mapping[str, str], return_address: str) -> CRMConnection:
     connection.address, connection.authority = details["address"], details["authority"]
     connection.tenant_id, connection.client_id = details["tenant"], details["sync_client_id"]
     connection.set_secret(details["sync_client_secret"])
+    connection.is_enabled = False
     connection.save()
     if not solution_state(connection).ok:
         for errand in (Errand.IMPORT, Errand.ROLES):

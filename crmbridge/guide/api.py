@@ -20,7 +20,7 @@ from connection.api import ConnectionViewSet
 from connection.check import ConnectionReport, check_connection
 from connection.environment import adopt_environment
 from connection.errors import CRMBridgeError
-from connection.models import CRMConnection
+from connection.models import CRMConnection, SettingsLocked
 from coupling.api import TableMappingViewSet
 from coupling.defaults.reset import replacements, use_defaults
 from crmbridge.guide.forms import CERTIFICATE, SECRET, AddressForm, OptionsForm, TablesForm
@@ -69,9 +69,6 @@ class EnvironmentAdministrators(Administrators):
     def has_permission(self, request: Request, view: Any) -> bool:
         """Whether the user may do it."""
         return super().has_permission(request, view) and request.user.has_perm(MappingAdministrators.permission)
-
-
-_LOCKED = _("The connection is enabled: disable it before you change its settings.")
 
 
 class Conflict(APIException):
@@ -184,7 +181,7 @@ class SetUpViewSet(ConnectionViewSet):
             one_at_a_time()
             stored = CRMConnection.objects.select_for_update().get(pk=connection.pk)
             if stored.is_enabled:
-                raise Conflict(_LOCKED)
+                raise Conflict(str(SettingsLocked()))
             _save(OptionsForm(values, instance=stored, unknown_user=unknown), {})
             reconsider("options")
 
@@ -197,7 +194,7 @@ class SetUpViewSet(ConnectionViewSet):
             if stored and is_first:
                 raise Conflict(_("There is a connection already."))
             if stored and stored.is_enabled:
-                raise Conflict(_LOCKED)
+                raise Conflict(str(SettingsLocked()))
             form = _settings_form(asked.validated_data, stored or CRMConnection())
             _save(form, {"new_secret": "client_secret", "new_certificate": "certificate"})
             reconsider("address", *form.unsettles)

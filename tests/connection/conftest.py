@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -69,6 +70,11 @@ def client_of_sandbox(sandbox: SandboxDetails) -> DataverseClient:
         authority=sandbox["authority"],
     )
     return DataverseClient(Http(sandbox["address"], sign_in))
+
+
+def stored() -> dict[str, Any]:
+    """All that is stored of the connection, to compare."""
+    return {name: getattr(value, "encrypted", value) for name, value in CRMConnection.objects.values().get().items()}
 
 
 def connection_to(address: str, **changes: str) -> CRMConnection:

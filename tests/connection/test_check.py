@@ -13,7 +13,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from connection.models import CRMConnection
-from tests.connection.conftest import SECRET, Serve, connection_to
+from tests.connection.conftest import SECRET, Serve, connection_to, stored
 from tests.connection.tls_server import Asked, Said, Server, certificate, json_said, running
 
 pytestmark = pytest.mark.django_db
@@ -256,15 +256,15 @@ def test_the_form_says_what_is_wrong_with_an_address(admin_client: Client) -> No
     assert not CRMConnection.objects.exists()
 
 
-def test_another_address_switches_the_connection_off(admin_client: Client) -> None:
+def test_f5_25_the_form_changes_nothing_while_the_connection_is_enabled(admin_client: Client) -> None:
     connection = connection_to("https://acme.crm4.dynamics.com")
     connection.is_enabled = True
     connection.save()
+    before = stored()
     change = reverse("admin:connection_crmconnection_change", args=[connection.pk])
-    admin_client.post(change, form_data(address="https://other.crm4.dynamics.com"))
-    connection.refresh_from_db()
-    assert not connection.is_enabled
-    assert "address was changed" in connection.disable_reason
+    page = admin_client.post(change, form_data(address="https://other.crm4.dynamics.com")).content.decode()
+    assert "Disable it before you change its settings." in page
+    assert stored() == before
 
 
 def test_the_api_field_list_has_no_secret() -> None:

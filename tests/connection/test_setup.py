@@ -13,11 +13,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from connection.check import check_connection, enable
+from connection.check import check_connection, disable, enable
 from connection.clients import client_for, new_client
 from connection.models import CRMConnection, NotConnected, TableMetadata
 from connection.signals import connection_enabled
-from tests.connection.conftest import SandboxDetails, connection_to
+from tests.connection.conftest import SandboxDetails, connection_to, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -50,8 +50,23 @@ def test_connect_sets_up_tests_and_enables(sandbox: SandboxDetails, tmp_path: Pa
     assert connection.organization_id is not None
     assert connection.user_id is not None
     assert len(connection.base_currency_code) == 3
+    disable(connection, "Kept off.")
     connect_with(sandbox, tmp_path)
-    assert CRMConnection.objects.count() == 1
+    assert CRMConnection.enabled().pk == connection.pk
+
+
+def test_connect_leaves_an_enabled_connection_as_it_was_tested(sandbox: SandboxDetails, tmp_path: Path) -> None:
+    connect_with(sandbox, tmp_path)
+    before = stored()
+    with pytest.raises(CommandError, match="Disable it before you change its settings"):
+        connect_with({**sandbox, "client_secret": "not-the-secret"}, tmp_path)
+    assert stored() == before
+
+
+def test_connect_refuses_as_the_form_does(sandbox: SandboxDetails, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="This is not the address of a Dynamics CRM environment"):
+        connect_with({**sandbox, "address": "https://evil.example"}, tmp_path)
+    assert not CRMConnection.objects.exists()
 
 
 def test_connect_does_not_enable_what_does_not_work(sandbox: SandboxDetails, tmp_path: Path) -> None:

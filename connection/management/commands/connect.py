@@ -1,4 +1,4 @@
-"""`manage.py connect`: set up the connection to Dynamics CRM, test it and enable it."""
+"""`manage.py connect`: set up the connection to Dynamics CRM, test it and enable it, by the form that the pages use."""
 
 import json
 import os
@@ -8,12 +8,15 @@ from getpass import getpass
 from pathlib import Path
 from typing import Any
 
+from django.core.files.base import File
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from connection.check import enable
-from connection.dataverse.certificate import CertificateUnusable
-from connection.models import CRMConnection
+from connection.forms import ConnectionForm
+from connection.models import CRMConnection, SettingsLocked
 
 SECRET_VARIABLE = "CRMBRIDGE_CLIENT_SECRET"  # noqa: S105 -- the name of the variable, not a secret
 
@@ -36,13 +39,19 @@ class Command(BaseCommand):
         parser.add_argument("--authority", help=_("Login server, where it is not Microsoft's."))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Store the settings, test them, and enable the connection where the test passes."""
+        """Store the settings, test them, and enable the connection where the test passes.
+
+        The settings of an enabled connection are not touched.
+        """
+        _refuse_enabled(CRMConnection.current())
         settings = _settings(options)
-        connection = CRMConnection.current() or CRMConnection()
-        connection.address, connection.authority = settings["address"], settings.get("authority") or ""
-        connection.tenant_id, connection.client_id = settings["tenant"], settings["client_id"]
-        _set_credential(connection, settings, options.get("certificate"))
-        connection.save()
+        files, secret = _credential(settings, options.get("certificate"))
+        with transaction.atomic():
+            connection = CRMConnection.objects.select_for_update().order_by("pk").first() or CRMConnection()
+            form = ConnectionForm(_input(connection, settings) | secret, files, instance=connection)
+            if not form.is_valid():
+                raise CommandError(_said(form))
+            form.save()
         report = enable(connection)
         self.stdout.write(str(report))
         if report.error:
@@ -57,16 +66,31 @@ def _settings(options: Mapping[str, Any]) -> dict[str, str]:
     return settings
 
 
-def _set_credential(connection: CRMConnection, settings: Mapping[str, str], certificate: Path | None) -> None:
+def _refuse_enabled(connection: CRMConnection | None) -> None:
+    """Before anything is asked for; the form refuses too, where somebody enables it meanwhile."""
+    if connection and connection.is_enabled:
+        raise CommandError(str(SettingsLocked()))
+
+
+def _credential(settings: Mapping[str, str], certificate: Path | None) -> tuple[dict[str, File[bytes]], dict[str, str]]:
     """The certificate where one is named, else the secret of the file, of the environment, or as typed."""
     if certificate is None:
         typed = settings.get("client_secret") or os.environ.get(SECRET_VARIABLE)
-        connection.set_secret(typed or getpass(_("Client secret: ")))
-        return
+        return {}, {"new_secret": typed or getpass(_("Client secret: "))}
     try:
-        connection.set_certificate(certificate.read_text("ascii", "replace"))
-    except (OSError, CertificateUnusable) as error:
-        raise CommandError(_("The certificate cannot be used: %(reason)s") % {"reason": error}) from None
+        return {"new_certificate": SimpleUploadedFile(certificate.name, certificate.read_bytes())}, {}
+    except OSError as error:
+        raise CommandError(_("The file cannot be used: %(reason)s") % {"reason": error}) from None
+
+
+def _input(connection: CRMConnection, settings: Mapping[str, str]) -> dict[str, str]:
+    given = {name: settings.get(name) or "" for name in ("address", "client_id", "authority")}
+    return {"name": connection.name, "tenant_id": settings["tenant"], **given}
+
+
+def _said(form: ConnectionForm) -> str:
+    """What is wrong, as a person reads it on the form."""
+    return " ".join(str(error) for errors in form.errors.values() for error in errors)
 
 
 def _file(path: Path | None) -> dict[str, str]:
