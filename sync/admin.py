@@ -10,8 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from connection.errors import CRMBridgeError
 from coupling.read_only import ReadOnlyAdmin
 from sync.entries import cancel, hold, restart
+from sync.forms import ScheduleForm
 from sync.models import (
     COUNTERS,
+    SCHEDULE,
     Change,
     Conflict,
     FullSynchReviewLine,
@@ -26,6 +28,7 @@ from sync.models import (
     SynchState,
     Waiting,
 )
+from sync.schedules import reschedule
 
 # Django's admin classes take type arguments only in their stubs.
 if TYPE_CHECKING:
@@ -152,19 +155,18 @@ class JobQueueEntryAdmin(EntryAdmin):
     search_fields = ("mapping__name", "created_by__username", "lease_owner")
     inlines = (LogInlineAdmin,)
     actions = ("put_on_hold", "start_again", "stop_for_good")
-    when = ("interval_minutes", "idle_minutes", "quiet_from", "quiet_until", "alarm_hours")
-    retries = ("max_attempts", "rerun_delay", "attempts")
     times = ("created_by", "created_at", "started_at", "finished_at", "last_success_at", "heartbeat_at", "lease_owner")
     what = ("mapping", "kind", "direction", "is_full", "status", "priority", "earliest_start", "why")
-    fields = (*what, *when, *retries, *times)
+    fields = (*what, *SCHEDULE, "attempts", *times)
+    form = ScheduleForm
 
     def get_readonly_fields(self, request: HttpRequest, obj: JobQueueEntry | None = None) -> list[str]:
-        """Everything but the times at which the entry runs."""
-        return [name for name in self.fields if name not in (*self.when, "max_attempts", "rerun_delay")]
+        """Everything but when a recurring entry runs."""
+        return [name for name in self.fields if name not in SCHEDULE or not (obj and obj.is_recurring)]
 
     def save_model(self, request: HttpRequest, obj: JobQueueEntry, form: Any, change: bool) -> None:
         """Write what was edited and nothing else: a worker may have moved the entry on since the page was opened."""
-        obj.save(update_fields=form.changed_data)
+        reschedule(obj, **form.chosen)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never: the pages and the schedules put entries in."""

@@ -31,6 +31,7 @@ from sync.models import (
     SynchState,
 )
 from sync.queue import hand_over
+from sync.quiet import after_quiet_hours
 from sync.rest import closed_connections, why_at_rest
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,17 @@ def due() -> "QuerySet[JobQueueEntry]":
 def take() -> JobQueueEntry | None:
     """The most urgent entry that is due, now in the caller's hands; None where nothing is due."""
     owner = new_owner()
-    return next((entry for entry in due().select_related("mapping", "created_by") if _seize(entry, owner)), None)
+    entries = due().select_related("mapping", "created_by")
+    return next((entry for entry in entries if not _is_quiet(entry) and _seize(entry, owner)), None)
+
+
+def _is_quiet(entry: JobQueueEntry) -> bool:
+    """Whether an entry's quiet hours have begun; then it lets those of its category pass, and is due after them."""
+    now = timezone.now()
+    start = after_quiet_hours(entry, now)
+    if start > now:
+        change(entry, Event.WAIT, Q(fence=entry.fence), earliest_start=start)
+    return start > now
 
 
 def _seize(entry: JobQueueEntry, owner: str) -> bool:

@@ -1,9 +1,11 @@
 """The API of the job queue and of full synchronizations: to see, and to act on."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from copy import copy
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
@@ -16,12 +18,14 @@ from connection.errors import CRMBridgeError
 from coupling.models import TableMapping
 from sync import entries, fullsync
 from sync.models import (
+    SCHEDULE,
     FullSynchronization,
     JobQueueEntry,
     JobQueueLogEntry,
     SynchJob,
 )
 from sync.review import Review, ReviewLine
+from sync.schedules import reschedule
 
 
 class RunPermissions(DjangoModelPermissions):
@@ -70,9 +74,8 @@ class JobQueueEntrySerializer(serializers.ModelSerializer[JobQueueEntry]):
             "status",
             "priority",
             "earliest_start",
-            "interval_minutes",
+            *SCHEDULE,
             "attempts",
-            "max_attempts",
             "request",
             "message",
             "started_at",
@@ -82,6 +85,24 @@ class JobQueueEntrySerializer(serializers.ModelSerializer[JobQueueEntry]):
         )
 
 
+class ScheduleSerializer(serializers.ModelSerializer[JobQueueEntry]):
+    """When a recurring entry runs, rests and raises the alarm."""
+
+    class Meta:
+        model = JobQueueEntry
+        fields = SCHEDULE
+        extra_kwargs = {"interval_minutes": {"allow_null": False}}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The rules of the entry itself."""
+        entry = copy(self.instance)
+        assert isinstance(entry, JobQueueEntry)
+        for name, value in attrs.items():
+            setattr(entry, name, value)
+        entry.clean()
+        return attrs
+
+
 class JobQueueEntryViewSet(viewsets.ReadOnlyModelViewSet[JobQueueEntry]):
     """The job queue, newest first; hold, restart and cancel are heeded after the page in hand."""
 
@@ -89,6 +110,17 @@ class JobQueueEntryViewSet(viewsets.ReadOnlyModelViewSet[JobQueueEntry]):
     serializer_class = JobQueueEntrySerializer
     permission_classes = [RunPermissions]
     filterset_fields = {"mapping__name": ["exact"], "status": ["exact"], "kind": ["exact"]}
+
+    @extend_schema(request=ScheduleSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change when a recurring entry runs."""
+        entry = self.get_object()
+        if not entry.is_recurring:
+            raise NotPossible(_("This entry runs once; it has no schedule."))
+        asked = ScheduleSerializer(entry, data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        reschedule(entry, **asked.validated_data)
+        return self.retrieve(request, pk)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])

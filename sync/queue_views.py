@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext_lazy as _
 from django.views import View
-from django.views.generic import DetailView, ListView
+from django.views.generic import DetailView, ListView, UpdateView
 
 from connection.errors import CRMBridgeError
 from coupling.models import TableMapping
@@ -18,6 +18,7 @@ from sync import schedules
 from sync.causes import failed_entries
 from sync.delays import delays
 from sync.entries import cancel, hold, restart
+from sync.forms import ScheduleForm
 from sync.models import OPEN, JobQueueEntry, JobStatus
 
 PAGE_SIZE = 50
@@ -29,8 +30,9 @@ FAILED = "failed"
 if TYPE_CHECKING:
     EntryList = ListView[JobQueueEntry]
     EntryDetail = DetailView[JobQueueEntry]
+    ScheduleUpdate = UpdateView[JobQueueEntry, "ScheduleForm"]
 else:
-    EntryList, EntryDetail = ListView, DetailView
+    EntryList, EntryDetail, ScheduleUpdate = ListView, DetailView, UpdateView
 
 
 class EntryListView(PermissionRequiredMixin, EntryList):
@@ -83,6 +85,23 @@ class EntryView(PermissionRequiredMixin, EntryDetail):
             "can_restart": entry.status in (JobStatus.ON_HOLD, JobStatus.ERROR),
             "can_cancel": entry.status in (*OPEN, JobStatus.ON_HOLD) and not entry.request and not entry.is_recurring,
         }
+
+
+class ScheduleView(PermissionRequiredMixin, ScheduleUpdate):
+    """When a recurring entry runs, rests and raises the alarm."""
+
+    permission_required = "sync.change_jobqueueentry"
+    template_name = "sync/schedule.html"
+    form_class = ScheduleForm
+    queryset = JobQueueEntry.objects.filter(interval_minutes__isnull=False).select_related("mapping")
+    context_object_name = "entry"
+    http_method_names = ["get", "post", "head", "options"]
+
+    def form_valid(self, form: ScheduleForm) -> HttpResponse:
+        """Store what was changed, and show the entry."""
+        schedules.reschedule(self.object, **form.chosen)
+        messages.success(self.request, _("The schedule is saved."))
+        return redirect("sync:entry", self.object.pk)
 
 
 class EntryActionView(PermissionRequiredMixin, View):

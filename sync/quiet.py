@@ -8,8 +8,8 @@ from sync.models import JobQueueEntry
 
 
 def after_quiet_hours(entry: JobQueueEntry, moment: datetime) -> datetime:
-    """The moment, or the end of the entry's quiet hours where it lies in them, by the clock of this company."""
-    if entry.quiet_from is None or entry.quiet_until is None:
+    """The moment, or the end of a recurring entry's quiet hours where it lies in them, by the clock of this company."""
+    if not entry.is_recurring or entry.quiet_from is None or entry.quiet_until is None:
         return moment
     local = timezone.localtime(moment)
     if not _is_between(local.time(), entry.quiet_from, entry.quiet_until):

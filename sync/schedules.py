@@ -51,6 +51,20 @@ def ensure() -> None:
     JobQueueEntry.objects.bulk_create(new, ignore_conflicts=True)
 
 
+def reschedule(entry: JobQueueEntry, **times: object) -> None:
+    """Set when a recurring entry runs; one that sleeps runs no later than a whole rest from now.
+
+    What is at work goes on: nothing but `times` is written.
+    """
+    for name, value in times.items():
+        setattr(entry, name, value)
+    entry.save(update_fields=list(times))
+    for status, minutes in ((JobStatus.READY, entry.interval_minutes), (JobStatus.INACTIVE, entry.idle_minutes)):
+        latest = timezone.now() + timedelta(minutes=minutes or 0)
+        sleeping = JobQueueEntry.objects.filter(pk=entry.pk, status=status, earliest_start__gt=latest)
+        sleeping.update(earliest_start=after_quiet_hours(entry, latest))
+
+
 def hear(sender: type[models.Model], **kwargs: object) -> None:
     """A record of ours was saved or deleted: wake the mappings of its table, once this transaction commits."""
     if sender is TableMapping:
@@ -119,17 +133,17 @@ def probe() -> None:
 
 
 def _probable() -> "QuerySet[SynchState]":
-    """Mappings that have been read to the end once, sleep, and have not been probed for a while; none at rest."""
+    """Mappings that have been read to the end once, sleep, and have not been probed for a while; none at rest, or in
+    their quiet hours."""
     if is_at_rest():
         return SynchState.objects.none()
-    before = timezone.now() - timedelta(seconds=settings.PROBE_SECONDS)
-    soon = timezone.now() + SETTLE
+    now = timezone.now()
+    before = now - timedelta(seconds=settings.PROBE_SECONDS)
     sleeping = JobQueueEntry.objects.filter(
-        interval_minutes__isnull=False, status__in=_SLEEPING, earliest_start__gt=soon
+        interval_minutes__isnull=False, status__in=_SLEEPING, earliest_start__gt=now + SETTLE
     )
-    states = SynchState.objects.filter(
-        Q(probed_at=None) | Q(probed_at__lt=before), mapping__in=sleeping.values("mapping")
-    )
+    mappings = [entry.mapping_id for entry in sleeping if after_quiet_hours(entry, now) == now]
+    states = SynchState.objects.filter(Q(probed_at=None) | Q(probed_at__lt=before), mapping__in=mappings)
     states = states.filter(mapping__is_enabled=True).exclude(crm_cursor="")
     return states.exclude(mapping__direction=Direction.TO_CRM)
 

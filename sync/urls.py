@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sync.notification_views import BellView, MailChoiceView, NotificationListView, ReadView
-from sync.queue_views import EntryActionView, EntryListView, EntryView
+from sync.queue_views import EntryActionView, EntryListView, EntryView, ScheduleView
 from sync.review_views import ActionView, CancelView, FullSynchronizationView, LineActionView, PrepareView
 from sync.views import ConflictListView, ErrorListView, JobListView, JobView, RecordStoryView
 
@@ -21,6 +21,7 @@ urlpatterns = [
     path("notifications/e-mail/", MailChoiceView.as_view(), name="mail_choice"),
     path("job-queue/", EntryListView.as_view(), name="entries"),
     path("job-queue/<int:pk>/", EntryView.as_view(), name="entry"),
+    path("job-queue/<int:pk>/schedule/", ScheduleView.as_view(), name="schedule"),
     path("job-queue/<int:pk>/<slug:action>/", EntryActionView.as_view(), name="entry_action"),
     path("full-synchronization/", FullSynchronizationView.as_view(), name="full_synchronization"),
     path("full-synchronization/prepare/", PrepareView.as_view(), name="prepare_full_synchronization"),

@@ -3,6 +3,7 @@
 from sync.models.notifications import MailReceiver, Notification, NotificationKind, NotificationReading
 from sync.models.queue import (
     OPEN,
+    SCHEDULE,
     TRANSITIONS,
     Event,
     JobKind,
@@ -30,6 +31,7 @@ from sync.models.runs import (
 __all__ = [
     "COUNTERS",
     "OPEN",
+    "SCHEDULE",
     "TRANSITIONS",
     "Change",
     "Conflict",

@@ -4,9 +4,11 @@ These rows are the truth; the task queue below them only says "look here" and ma
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -99,6 +101,13 @@ class Request(models.TextChoices):
     CANCEL = "cancel", _("Cancel")
 
 
+def _from_1_to(most: int) -> list[Any]:
+    return [MinValueValidator(1), MaxValueValidator(most)]
+
+
+_MINUTES, _HOURS = _from_1_to(31 * 24 * 60), _from_1_to(366 * 24)
+
+
 class JobQueueEntry(models.Model):
     """A scheduled or one-off piece of work. Recurring where it has an interval.
 
@@ -120,10 +129,17 @@ class JobQueueEntry(models.Model):
     )
     earliest_start = models.DateTimeField(_("earliest start"), default=timezone.now)
     interval_minutes = models.PositiveIntegerField(
-        _("minutes between runs"), null=True, blank=True, help_text=_("Empty: the entry runs once.")
+        _("minutes between runs"),
+        null=True,
+        blank=True,
+        validators=_MINUTES,
+        help_text=_("Empty: the entry runs once."),
     )
     idle_minutes = models.PositiveIntegerField(
-        _("minutes after an idle run"), default=120, help_text=_("How long to rest when there was nothing to do.")
+        _("minutes after an idle run"),
+        default=120,
+        validators=_MINUTES,
+        help_text=_("How long to rest when there was nothing to do."),
     )
     woken_at = models.DateTimeField(
         _("woken meanwhile"),
@@ -132,12 +148,16 @@ class JobQueueEntry(models.Model):
         editable=False,
         help_text=_("A change that came when it could not start anew; it runs once more."),
     )
-    quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
+    quiet_from = models.TimeField(
+        _("quiet from"), null=True, blank=True, help_text=_("A recurring entry rests between these two times of day.")
+    )
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
 
-    max_attempts = models.PositiveSmallIntegerField(_("maximum number of attempts"), default=10)
+    max_attempts = models.PositiveSmallIntegerField(
+        _("maximum number of attempts"), default=10, validators=_from_1_to(1000)
+    )
     attempts = models.PositiveSmallIntegerField(_("attempts in a row that failed"), default=0)
-    rerun_delay = models.PositiveIntegerField(_("rerun delay (seconds)"), default=30)
+    rerun_delay = models.PositiveIntegerField(_("rerun delay (seconds)"), default=30, validators=_from_1_to(3600))
     request = models.CharField(_("asked for"), max_length=6, choices=Request, blank=True, default="")
     requested_by = models.CharField(_("asked for by"), max_length=150, blank=True, default="")
     message = Texts(_("message"), default=dict, blank=True)
@@ -148,7 +168,10 @@ class JobQueueEntry(models.Model):
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
 
     alarm_hours = models.PositiveIntegerField(
-        _("alarm after hours without success"), default=24, help_text=_("Only for recurring entries.")
+        _("alarm after hours without success"),
+        default=24,
+        validators=_HOURS,
+        help_text=_("Only for recurring entries."),
     )
     failed_at = models.DateTimeField(
         _("failed"),
@@ -183,6 +206,15 @@ class JobQueueEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.mapping} · {self.get_kind_display()}"
 
+    def clean(self) -> None:
+        """Quiet hours have a beginning and an end.
+
+        Raises:
+            ValidationError: one of them is missing.
+        """
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            raise ValidationError(_("Quiet hours need both times, or neither."))
+
     @property
     def message_text(self) -> str:
         """Why it failed or was stopped, in the reader's language."""
@@ -192,6 +224,18 @@ class JobQueueEntry(models.Model):
     def is_recurring(self) -> bool:
         """Whether it runs again and again."""
         return self.interval_minutes is not None
+
+
+SCHEDULE = (
+    "interval_minutes",
+    "idle_minutes",
+    "quiet_from",
+    "quiet_until",
+    "alarm_hours",
+    "max_attempts",
+    "rerun_delay",
+)
+"""What may be changed of a recurring entry."""
 
 
 class LogState(models.TextChoices):

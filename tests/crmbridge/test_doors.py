@@ -89,6 +89,7 @@ def things(db: None, settings: Settings) -> dict[str, Any]:
         "sync:job pk": error.job_id,
         "sync:entry pk": entry.pk,
         "sync:entry_action pk": entry.pk,
+        "sync:schedule pk": JobQueueEntryFactory.create(interval_minutes=30).pk,
         "sync:entry_action action": "hold",
         "sync:full_synchronization_of pk": line.full_synchronization_id,
         "sync:cancel_full_synchronization pk": line.full_synchronization_id,

@@ -5,6 +5,8 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -16,6 +18,7 @@ from sync import schedules
 from sync.delays import delays
 from sync.entries import due, put_back, take
 from sync.models import JobQueueEntry, JobStatus, LogState, SynchJob, SynchState
+from sync.queue import enqueue
 from sync.quiet import after_quiet_hours
 from sync.working import sweep, work_once
 from tests.factories import ConnectionFactory, TableMappingFactory
@@ -132,8 +135,60 @@ def test_c7_a_change_made_while_its_mapping_is_read_has_it_read_once_more(
     ],
 )
 def test_quiet_hours_are_kept_by_the_local_clock(quiet: Any, moment: datetime, expected: datetime) -> None:
-    entry = JobQueueEntry(quiet_from=time(quiet[0]), quiet_until=time(quiet[1]))
+    entry = JobQueueEntry(interval_minutes=30, quiet_from=time(quiet[0]), quiet_until=time(quiet[1]))
     assert after_quiet_hours(entry, timezone.make_aware(moment)) == timezone.make_aware(expected)
+
+
+def test_quiet_hours_that_begin_stop_what_is_due_what_is_at_work_and_the_look_for_changes(
+    entry: JobQueueEntry, settings: Settings
+) -> None:
+    now = timezone.localtime()
+    hour = timedelta(hours=1)
+    quiet = {"quiet_from": (now - hour).time(), "quiet_until": (now + hour).time()}
+    JobQueueEntry.objects.update(earliest_start=now, **quiet)
+    assert take() is None
+    assert 59 < from_now(entry) <= 60
+    SynchState.objects.update_or_create(mapping=entry.mapping, defaults={"crm_cursor": "link"})
+    assert not schedules.may_probe()
+    schedules.reschedule(entry, quiet_from=None, quiet_until=None)
+    assert 29 < from_now(entry) <= 30
+    assert schedules.may_probe()
+    JobQueueEntry.objects.update(earliest_start=now)
+    in_hand = take()
+    assert in_hand
+    put_back(in_hand)
+    JobQueueEntry.objects.update(**quiet)
+    assert take() is None
+    assert 59 < from_now(entry) <= 60
+    assert entry.status == JobStatus.READY
+    asked_for = enqueue(entry.mapping)
+    assert take() == asked_for
+
+
+def test_a_schedule_is_set_on_its_page_and_by_a_program(entry: JobQueueEntry, client: Client, alice: User) -> None:
+    client.force_login(alice)
+    page, address = f"/job-queue/{entry.pk}/schedule/", f"/api/v1/job-queue-entries/{entry.pk}/"
+    times = {"interval_minutes": 5, "idle_minutes": 10, "alarm_hours": 48, "max_attempts": 3, "rerun_delay": 60}
+    assert page in client.get(f"/job-queue/{entry.pk}/").content.decode()
+    for wrong in ({"quiet_from": "22:00"}, {"alarm_hours": 20_000_000}, {"interval_minutes": 0}):
+        assert client.post(page, times | wrong).context["form"].errors
+        answer = client.patch(address, wrong, content_type="application/json")
+        assert answer.status_code == 400, wrong
+    client.post("/language/", {"language": "nb"})
+    assert "En stille periode trenger" in client.post(page, times | {"quiet_from": "22:00"}).content.decode()
+    now = timezone.localtime()
+    quiet = {"quiet_from": (now + timedelta(hours=2)).time(), "quiet_until": (now + timedelta(hours=3)).time()}
+    answer = client.post(page, times | {name: f"{value:%H:%M}" for name, value in quiet.items()})
+    assert answer.status_code == 302
+    assert 4 < from_now(entry) <= 5
+    assert {name: getattr(entry, name) for name in times} == times
+    assert entry.quiet_from == quiet["quiet_from"].replace(second=0, microsecond=0)
+    answer = client.patch(address, {"interval_minutes": 3, "quiet_from": None, "quiet_until": None}, "application/json")
+    assert (answer.status_code, answer.json()["interval_minutes"], answer.json()["quiet_from"]) == (200, 3, None)
+    assert 2 < from_now(entry) <= 3
+    once = enqueue(entry.mapping)
+    assert client.patch(f"/api/v1/job-queue-entries/{once.pk}/", {}, "application/json").status_code == 409
+    assert client.get(f"/job-queue/{once.pk}/schedule/").status_code == 404
 
 
 def test_e9_the_delay_is_told_and_silence_is_an_alarm(entry: JobQueueEntry) -> None:
