@@ -144,9 +144,14 @@ def _open_errors() -> QuerySet[SynchError]:
 
 
 def _full_synchronization() -> Iterator[Cause]:
-    """The latest one, where lines of it failed, or records of its lines that are not settled yet."""
-    full = FullSynchronization.objects.filter(state__in=(FullSynchState.FINISHED, FullSynchState.STOPPED)).first()
+    """The latest one, where lines of it failed, or records of its lines that are not settled yet.
+
+    One that was reset or cancelled is nobody's business any more.
+    """
+    full = FullSynchronization.objects.filter(started_at__isnull=False).first()
     if full is None or full.started_at is None or full.finished_at is None:
+        return
+    if full.state == FullSynchState.CANCELLED or (full.state == FullSynchState.STOPPED and not full.is_current):
         return
     lines = full.lines.all()
     failed = _open_errors().filter(mapping__review_lines__in=lines)

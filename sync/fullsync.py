@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -14,8 +14,8 @@ from connection.models import CRMConnection
 from connection.texts import in_every_language
 from coupling.models import TableMapping
 from coupling.prerequisites import in_order, parents
+from sync.entries import UNASKED, hold, restart
 from sync.entries import cancel as cancel_entry
-from sync.entries import hold, restart
 from sync.models import (
     OPEN,
     FullSynchReviewLine,
@@ -26,9 +26,12 @@ from sync.models import (
     JobStatus,
     Priority,
     Recommendation,
+    Request,
+    SynchJob,
 )
 from sync.queue import hand_over
 from sync.recommendation import advise
+from sync.rest import is_at_rest
 
 
 class NotNow(FixSetup):
@@ -36,6 +39,13 @@ class NotNow(FixSetup):
 
     text = _("This cannot be done while the full synchronization runs.")
     fix = _("Pause or cancel it first, or wait until it has finished.")
+
+
+class Paused(FixSetup):
+    """A line cannot run while all others rest."""
+
+    text = _("The full synchronization is paused.")
+    fix = _("Choose Start, then restart the line.")
 
 
 class CircleOfMappings(FixSetup):
@@ -117,20 +127,28 @@ def start(full: FullSynchronization, user: User) -> bool:
     Returns at once: workers do the rest (S75).
     """
     by = {"started_by": user, "started_at": timezone.now()}
-    done = _move(full, (FullSynchState.PREPARED,), FullSynchState.RUNNING, **by)
-    if not done and _move(full, (FullSynchState.PAUSED,), FullSynchState.RUNNING):
-        done = True
-        for entry in _entries(full).filter(status=JobStatus.ON_HOLD):
-            restart(entry)
+    with transaction.atomic():
+        done = _run(full, (FullSynchState.PREPARED,), **by)
+        if not done and _run(full, (FullSynchState.PAUSED,)):
+            done = True
+            _wake(full)
     go_on()
     return done
 
 
+def _wake(full: FullSynchronization) -> None:
+    """Have paused lines go on. One whose page is still in hand need not stop after it any more."""
+    _entries(full).filter(request=Request.HOLD).update(**UNASKED)
+    for entry in _entries(full).filter(status=JobStatus.ON_HOLD):
+        restart(entry)
+
+
 def pause(full: FullSynchronization, user: User) -> bool:
     """Let every line stop after the page in hand; `start` goes on from there."""
-    done = _move(full, (FullSynchState.RUNNING,), FullSynchState.PAUSED)
-    for entry in _entries(full).filter(status__in=OPEN) if done else ():
-        hold(entry, user.get_username())
+    with transaction.atomic():
+        done = _move(full, (FullSynchState.RUNNING,), FullSynchState.PAUSED)
+        for entry in _entries(full).filter(status__in=OPEN) if done else ():
+            hold(entry, user.get_username())
     return done
 
 
@@ -138,9 +156,10 @@ def cancel(full: FullSynchronization, user: User) -> bool:
     """Stop every line after the page in hand, for good; what has been synchronized stands."""
     stoppable = (FullSynchState.PREPARED, FullSynchState.RUNNING, FullSynchState.PAUSED, FullSynchState.STOPPED)
     ended = {"is_current": False, "finished_at": timezone.now()}
-    done = _move(full, stoppable, FullSynchState.CANCELLED, **ended)
-    for entry in _entries(full).filter(status__in=(*OPEN, JobStatus.ON_HOLD)) if done else ():
-        cancel_entry(entry, user.get_username())
+    with transaction.atomic():
+        done = _move(full, stoppable, FullSynchState.CANCELLED, **ended)
+        for entry in _entries(full).filter(status__in=(*OPEN, JobStatus.ON_HOLD)) if done else ():
+            cancel_entry(entry, user.get_username())
     return done
 
 
@@ -148,21 +167,29 @@ def restart_line(line: FullSynchReviewLine) -> bool:
     """Have a line run again: a failed one from where it stopped, a finished one from the beginning.
 
     Raises:
+        Paused: the full synchronization rests.
         NotNow: the line runs, or another full synchronization has taken this one's place.
     """
-    full = line.full_synchronization
     with transaction.atomic():
-        FullSynchronization.objects.select_for_update().get(pk=full.pk)
-        line.refresh_from_db()
+        full = _locked(line)
+        if full.state == FullSynchState.PAUSED:
+            raise Paused
         another = FullSynchronization.objects.filter(is_current=True).exclude(pk=full.pk)
         if not _is_settled(line) or another.exists():
             raise NotNow
         if line.entry is None or not restart(line.entry):
             FullSynchReviewLine.objects.filter(pk=line.pk).update(entry=None)
-        again = {"is_current": True, "finished_at": None, "state": FullSynchState.RUNNING}
-        FullSynchronization.objects.filter(pk=full.pk).exclude(state=FullSynchState.PREPARED).update(**again)
+        started = set(FullSynchState) - {FullSynchState.PREPARED}
+        _run(full, started, is_current=True, finished_at=None)
     go_on()
     return True
+
+
+def _locked(line: FullSynchReviewLine) -> FullSynchronization:
+    """The line's full synchronization, which nobody else changes until this transaction ends; both as they are now."""
+    full = FullSynchronization.objects.select_for_update().get(pk=line.full_synchronization_id)
+    line.refresh_from_db()
+    return full
 
 
 def restart_failed(full: FullSynchronization) -> int:
@@ -177,44 +204,50 @@ def reset(full: FullSynchronization, user: User) -> FullSynchronization:
     Raises:
         NotNow: a line runs.
     """
-    if full.state in (FullSynchState.RUNNING, FullSynchState.PAUSED):
+    same = FullSynchronization.objects.filter(pk=full.pk)
+    ended = (FullSynchState.FINISHED, FullSynchState.STOPPED, FullSynchState.CANCELLED)
+    is_over = same.filter(state__in=ended).update(is_current=False)
+    if not is_over and not same.filter(state=FullSynchState.PREPARED).exists():
         raise NotNow
-    if full.state != FullSynchState.PREPARED:
-        FullSynchronization.objects.filter(pk=full.pk).update(is_current=False)
     return prepare(user)
 
 
 def recommend_full(line: FullSynchReviewLine) -> None:
-    """Have the line synchronize everything, whatever was recommended; one that has coupled already starts again.
+    """Have the line synchronize everything, whatever was recommended: from the beginning, where it ran before.
 
     Raises:
-        NotNow: the line runs.
+        NotNow: the line runs, or another full synchronization has taken this one's place.
     """
-    if line.entry and line.entry.status in (*OPEN, JobStatus.ON_HOLD):
-        raise NotNow
     chosen = {"recommendation": Recommendation.FULL, "reason": in_every_language(_("Chosen by hand."))}
-    FullSynchReviewLine.objects.filter(pk=line.pk).update(**chosen)
-    if line.entry:
-        restart_line(line)
+    with transaction.atomic():
+        full = _locked(line)
+        if not _is_settled(line):
+            raise NotNow
+        FullSynchReviewLine.objects.filter(pk=line.pk).update(**chosen, entry=None)
+        if full.state not in (FullSynchState.PREPARED, FullSynchState.PAUSED):
+            restart_line(line)
 
 
 def go_on() -> None:
-    """Start the lines whose waiting is over, and close the full synchronization where all is done.
+    """Start the lines whose waiting is over, and tell by the lines how the full synchronization stands.
 
-    May be called by anybody at any time: every step happens once (I5).
+    One that has stopped runs again where a failed line of it was restarted. May be called by anybody at any time:
+    every step happens once (I5).
     """
-    running = FullSynchronization.objects.filter(is_current=True, state=FullSynchState.RUNNING)
-    if not running.exists():
+    live = FullSynchronization.objects.filter(
+        is_current=True, state__in=(FullSynchState.RUNNING, FullSynchState.STOPPED)
+    )
+    if not live.exists():
         return
     with transaction.atomic():
-        full = running.select_for_update().first()
+        full = live.select_for_update().first()
         if full is None:
             return
         lines = list(full.lines.select_related("entry", "mapping").prefetch_related("depends_on__entry"))
         for line in lines:
             if line.entry is None and line.recommendation != Recommendation.NOTHING and not waits_for(line):
                 _begin(full, line)
-        _close(full, lines)
+        _judge(full, lines)
 
 
 def waits_for(line: FullSynchReviewLine) -> list[FullSynchReviewLine]:
@@ -237,14 +270,18 @@ def _begin(full: FullSynchronization, line: FullSynchReviewLine) -> None:
     hand_over()
 
 
-def _close(full: FullSynchronization, lines: list[FullSynchReviewLine]) -> None:
+def _judge(full: FullSynchronization, lines: list[FullSynchReviewLine]) -> None:
     """It has finished when every line has, and stopped when nothing more can start."""
-    if any(line.entry and line.entry.status in (*OPEN, JobStatus.ON_HOLD) for line in lines) or _fills_in(lines):
+    runs = full.state == FullSynchState.RUNNING
+    if any(line.entry and line.entry.status in (*OPEN, JobStatus.ON_HOLD) for line in lines):
+        if not runs or is_at_rest():
+            _run(full, (full.state,), finished_at=None)
+    elif runs and _fills_in(lines):
         return
-    if all(has_finished(line) for line in lines):
-        _move(full, (FullSynchState.RUNNING,), FullSynchState.FINISHED, is_current=False, finished_at=timezone.now())
-    else:
-        _move(full, (FullSynchState.RUNNING,), FullSynchState.STOPPED, finished_at=timezone.now())
+    elif all(has_finished(line) for line in lines):
+        _move(full, (full.state,), FullSynchState.FINISHED, is_current=False, finished_at=timezone.now())
+    elif runs:
+        _move(full, (full.state,), FullSynchState.STOPPED, finished_at=timezone.now())
 
 
 def _fills_in(lines: list[FullSynchReviewLine]) -> bool:
@@ -271,6 +308,13 @@ def _is_settled(line: FullSynchReviewLine) -> bool:
 
 def _entries(full: FullSynchronization) -> "QuerySet[JobQueueEntry]":
     return JobQueueEntry.objects.filter(review_line__full_synchronization=full)
+
+
+def _run(full: FullSynchronization, sources: Iterable[str], **values: object) -> bool:
+    """Have it run, and measure its rate from now on: in a pause, nothing could be read."""
+    jobs = SynchJob.objects.filter(execution__entry__review_line__full_synchronization=full)
+    measured = {"resumed_at": timezone.now(), "read_before": jobs.aggregate(read=Sum("read", default=0))["read"]}
+    return _move(full, sources, FullSynchState.RUNNING, **measured, **values)
 
 
 def _move(full: FullSynchronization, sources: Iterable[str], target: FullSynchState, **values: object) -> bool:

@@ -98,13 +98,17 @@ class ReviewLine:
 
     @property
     def can_restart(self) -> bool:
-        """Whether it has ended, one way or the other."""
+        """Whether it has ended, one way or the other, and may run again."""
+        return self._has_ended and self.line.full_synchronization.state != FullSynchState.PAUSED
+
+    @property
+    def _has_ended(self) -> bool:
         return self.entry is not None and self.entry.status in (JobStatus.FINISHED, JobStatus.ERROR)
 
     @property
     def can_be_full(self) -> bool:
         """Whether a full synchronization may be chosen instead of what is recommended."""
-        return self.line.recommendation != Recommendation.FULL and (self.entry is None or self.can_restart)
+        return self.line.recommendation != Recommendation.FULL and (self.entry is None or self._has_ended)
 
     @property
     def total(self) -> int:

@@ -43,6 +43,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='prepared')),
                 ('started_at', models.DateTimeField(null=True, verbose_name='start')),
                 ('finished_at', models.DateTimeField(null=True, verbose_name='finish')),
+                ('resumed_at', models.DateTimeField(editable=False, null=True, verbose_name='measured since')),
+                ('read_before', models.PositiveBigIntegerField(default=0, editable=False, verbose_name='read before that')),
                 ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='prepared by')),
                 ('started_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='started by')),
             ],

@@ -43,6 +43,8 @@ class FullSynchronization(models.Model):
     )
     started_at = models.DateTimeField(_("start"), null=True)
     finished_at = models.DateTimeField(_("finish"), null=True)
+    resumed_at = models.DateTimeField(_("measured since"), null=True, editable=False)
+    read_before = models.PositiveBigIntegerField(_("read before that"), default=0, editable=False)
 
     class Meta:
         verbose_name = _("full synchronization")

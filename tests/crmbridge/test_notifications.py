@@ -215,6 +215,21 @@ def test_a_full_synchronization_with_failures_is_told_until_they_are_settled(cus
     assert standing() == {}
 
 
+def test_a_full_synchronization_that_stopped_is_told_until_it_is_reset(customer: TableMapping) -> None:
+    times = {"started_at": timezone.now() - timedelta(hours=1), "finished_at": timezone.now()}
+    FullSynchronization.objects.create(state=FullSynchState.FINISHED, is_current=False, **times)
+    full = FullSynchronization.objects.create(state=FullSynchState.STOPPED, **times)
+    look()
+    assert standing()["full"] == ("Full synchronization with failures", 1, 1)
+    FullSynchronization.objects.filter(pk=full.pk).update(is_current=False)
+    fresh = FullSynchronization.objects.create()
+    look()
+    assert standing() == {}
+    FullSynchronization.objects.filter(pk=fresh.pk).update(state=FullSynchState.CANCELLED, is_current=False)
+    look()
+    assert standing() == {}
+
+
 def test_the_bell_counts_what_each_reader_has_not_read(customer: TableMapping, desk: Client, bob: User) -> None:
     failed_entry(customer)
     assert 'class="unread" aria-hidden="true">1<' in desk.get("/notifications/bell/").content.decode()

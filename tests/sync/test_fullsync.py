@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
+from django.test import Client
 
 from connection.dataverse.client import DataverseClient
 from connection.dataverse.errors import Unreachable
@@ -20,6 +22,7 @@ from sync.models import (
     FullSynchReviewLine,
     FullSynchronization,
     FullSynchState,
+    JobKind,
     JobQueueEntry,
     JobQueueLogEntry,
     JobState,
@@ -141,6 +144,8 @@ def test_s72_no_line_starts_before_those_it_depends_on_have_finished(
     graph: dict[str, TableMapping], engine: dict[str, Any], alice: User
 ) -> None:
     full = prepare(alice)
+    # Among those that may run, one worker takes the oldest: here that is whoever comes last.
+    full.lines.update(position=len(GRAPH) - F("position"))
     assert start(full, alice)
     first = {name for name, status in statuses(full).items() if status}
     assert first == {"COUNTRY", "UNIT", "TERMS"}
@@ -227,6 +232,118 @@ def test_c10_pause_resume_and_cancel(
     fresh = prepare(alice)
     assert fresh != full
     assert FullSynchronization.objects.count() == 2
+
+
+def test_c10_what_is_asked_during_a_failing_page_holds(
+    graph: dict[str, TableMapping], engine: dict[str, Any], alice: User
+) -> None:
+    full = prepare(alice)
+
+    def then_fails(ask: Callable[[FullSynchronization, User], object]) -> Callable[[object], None]:
+        def page(entry: object) -> None:
+            ask(FullSynchronization.objects.get(pk=full.pk), alice)
+            raise Unreachable
+
+        return page
+
+    start(full, alice)
+    engine["COUNTRY"] = then_fails(fullsync.pause)
+    work_off()
+    assert (state(full), set(statuses(full).values())) == (FullSynchState.PAUSED, {JobStatus.ON_HOLD, ""})
+    start(full, alice)
+    engine["COUNTRY"] = then_fails(fullsync.cancel)
+    work_off()
+    assert (state(full), statuses(full)["COUNTRY"]) == (FullSynchState.CANCELLED, JobStatus.ERROR)
+    assert not JobQueueEntry.objects.filter(status__in=OPEN, interval_minutes=None).exists()
+
+
+def test_c10_start_takes_a_pause_back_before_the_page_is_over(
+    graph: dict[str, TableMapping], engine: dict[str, Any], alice: User
+) -> None:
+    full = prepare(alice)
+    start(full, alice)
+
+    def change_of_mind(entry: object) -> None:
+        fullsync.pause(FullSynchronization.objects.get(pk=full.pk), alice)
+        start(FullSynchronization.objects.get(pk=full.pk), alice)
+
+    engine["COUNTRY"] = change_of_mind
+    work_off()
+    assert state(full) == FullSynchState.FINISHED
+
+
+def test_s82_a_line_restarted_at_its_own_entry_goes_on_with_the_whole(
+    graph: dict[str, TableMapping], engine: dict[str, Any], alice: User, admin_client: Client
+) -> None:
+    engine["SALES"] = FixSetup()
+    full = prepare(alice)
+    start(full, alice)
+    work_off()
+    assert state(full) == FullSynchState.STOPPED
+    sales = lines(full)["SALES"].entry
+    assert sales
+    admin_client.post(f"/job-queue/{sales.pk}/restart/")
+    sweep()
+    full.refresh_from_db()
+    assert (full.state, full.finished_at) == (FullSynchState.RUNNING, None)
+    engine.clear()
+    work_off()
+    assert state(full) == FullSynchState.FINISHED
+    assert set(statuses(full).values()) == {JobStatus.FINISHED}
+
+
+def test_c10_no_line_runs_while_the_whole_is_paused(
+    graph: dict[str, TableMapping], engine: dict[str, Any], alice: User
+) -> None:
+    engine["COUNTRY"] = FixSetup()
+    full = prepare(alice)
+    start(full, alice)
+    work_once()
+    fullsync.pause(full, alice)
+    country = lines(full)["COUNTRY"]
+    assert not Review.of(full).lines[country.position].can_restart
+    with pytest.raises(fullsync.Paused):
+        fullsync.restart_line(country)
+    assert (state(full), statuses(full)["COUNTRY"]) == (FullSynchState.PAUSED, JobStatus.ERROR)
+    engine.clear()
+    start(full, alice)
+    fullsync.restart_line(country)
+    work_off()
+    assert state(full) == FullSynchState.FINISHED
+
+
+def test_c10_reset_goes_by_how_it_stands_now(
+    graph: dict[str, TableMapping], engine: dict[str, Any], alice: User
+) -> None:
+    engine["SALES"] = FixSetup()
+    full = prepare(alice)
+    start(full, alice)
+    work_off()
+    seen = FullSynchronization.objects.get(pk=full.pk)
+    fullsync.restart_failed(full)
+    with pytest.raises(NotNow):
+        fullsync.reset(seen, alice)
+    full.refresh_from_db()
+    assert (full.state, full.is_current) == (FullSynchState.RUNNING, True)
+
+
+def test_f4_2_full_synchronization_is_chosen_for_a_line_that_failed_or_had_nothing_to_do(
+    graph: dict[str, TableMapping], engine: dict[str, Any], alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fullsync, "advise", lambda *_: Advice(Recommendation.COUPLE, "Both hold records.", 1, 1))
+    full = prepare(alice)
+    full.lines.filter(name="TERMS").update(recommendation=Recommendation.NOTHING)
+    engine["SALES"] = FixSetup()
+    start(full, alice)
+    work_off()
+    engine.clear()
+    for name in ("SALES", "TERMS"):
+        fullsync.recommend_full(lines(full)[name])
+        work_off()
+        line = lines(full)[name]
+        assert line.entry
+        assert (line.entry.is_full, line.entry.kind) == (True, JobKind.SYNCHRONIZE)
+        assert (state(full), line.entry.status) == (FullSynchState.FINISHED, JobStatus.FINISHED)
 
 
 def test_i7_the_review_tells_of_records_that_wait(graph: dict[str, TableMapping], alice: User) -> None:
