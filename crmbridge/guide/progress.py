@@ -73,6 +73,11 @@ def reconsider(name: str, *others: str) -> None:
     GuideStep.objects.filter(draft__is_finished=False, name__in=again).delete()
 
 
+def reopen_check() -> None:
+    """What was checked has been changed since, not by the guide: it must be gone through again."""
+    GuideStep.objects.filter(draft__is_finished=False, name=CHECK).delete()
+
+
 def finish(draft: GuideDraft, user: User) -> bool:
     """Close the guide. False where somebody else was faster: what follows is done once."""
     return bool(

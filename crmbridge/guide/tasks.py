@@ -213,12 +213,17 @@ class CheckView(TaskView):
     def obstacle(self) -> Obstacle | None:
         """Who goes on does so with nothing in the way, whatever the page has shown before."""
         assert self.connection
-        report = preflight(self.connection)
-        if not report.is_ready:
-            return NotReady(report.blockers)
+        if not_ready := why_not_ready(self.connection):
+            return not_ready
         # With its roles the account may ask at last who and where it is; the last step shows it.
         check_connection(self.connection)
         return None
+
+
+def why_not_ready(connection: CRMConnection) -> NotReady | None:
+    """What the preflight finds in the way now; None where nothing is."""
+    report = preflight(connection)
+    return None if report.is_ready else NotReady(report.blockers)
 
 
 def why_unknown(connection: CRMConnection, name: str) -> CRMBridgeError | None:

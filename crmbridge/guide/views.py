@@ -9,10 +9,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import RedirectView
 
+from connection.check import check_connection
 from connection.errors import CRMBridgeError
 from crmbridge.guide import tasks
 from crmbridge.guide.forms import ConsentForm, FinishForm
-from crmbridge.guide.progress import Progress, begin, finish, last_finished, open_draft
+from crmbridge.guide.progress import Progress, begin, finish, last_finished, open_draft, reopen_check
+from crmbridge.guide.steps import CHECK
 from crmbridge.guide.switching import switch_on
 from crmbridge.guide.tables import choices
 from crmbridge.guide.task import SetupPage, TaskView
@@ -75,9 +77,16 @@ class FinishView(TaskView):
         return super().get_context_data(**kwargs) | {"chosen": chosen}
 
     def go_on(self, form: FinishForm) -> HttpResponse:
-        """Enable the connection; the guide stays here, and nothing is enabled, where the test fails (S26)."""
+        """Enable the connection; the guide stays here, and nothing is enabled, where the test fails (S26).
+
+        Mappings are changed past the guide too: where the preflight would not let it pass now, it goes back there.
+        """
         assert self.connection
-        report = switch_on(self.connection, self.user)
+        report = check_connection(self.connection)
+        if report.ok and (not_ready := tasks.why_not_ready(self.connection)):
+            return self._check_again(not_ready)
+        if report.ok:
+            report = switch_on(self.connection, self.user)
         if not report.ok:
             return self.render_to_response(self.get_context_data(form=form, obstacle=report))
         if not finish(self._draft, self.user):
@@ -86,6 +95,11 @@ class FinishView(TaskView):
             return self._review()
         messages.success(self.request, _("The connection is enabled. Records can be coupled now."))
         return HttpResponseRedirect(reverse("connection"))
+
+    def _check_again(self, not_ready: tasks.NotReady) -> HttpResponse:
+        reopen_check()
+        messages.error(self.request, str(not_ready))
+        return HttpResponseRedirect(reverse("guide:step", args=[CHECK]))
 
     def _review(self) -> HttpResponse:
         """**Run Full Synchronization** makes the lines of the review; nothing starts before Start is chosen there."""

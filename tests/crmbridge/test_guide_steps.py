@@ -204,6 +204,23 @@ def test_s16_s20_s25_s26_two_finish_at_once_and_only_what_works_is_enabled(
     visitor: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = at_finish(visitor)
+    # What is changed past the guide is checked too before it is enabled.
+    currency = TableMapping.objects.filter(name="CURRENCY")
+    currency.update(crm_table="transactioncurrencyy")
+    page = text(
+        desk.post(
+            f"{GUIDE}finish/",
+            {"seen": seen_in(desk.get(f"{GUIDE}finish/")), "runs_full_synchronization": "True"},
+            follow=True,
+        )
+    )
+    assert "Something stands in the way." in page
+    assert "Preflight check" in page
+    assert desk.get(GUIDE)["Location"] == f"{GUIDE}check/"
+    assert not CRMConnection.objects.get().is_enabled
+    currency.update(crm_table="transactioncurrency")
+    assert send(desk, f"{GUIDE}check/")["Location"] == f"{GUIDE}finish/"
+
     tenant = CRMConnection.objects.get().tenant_id
     CRMConnection.objects.update(tenant_id="99999999-0000-4000-8000-000000000000")
     page = text(send(desk, f"{GUIDE}finish/", runs_full_synchronization="True"))
