@@ -58,6 +58,8 @@ class ApiKey(models.Model):
     def standing_for(cls, key: str) -> "ApiKey | None":
         """The key whose text this is, with its user; None where it is wrong, revoked or expired."""
         prefix, _dot, secret = key.partition(".")
+        if "\0" in prefix:  # which PostgreSQL refuses
+            return None
         found = cls.objects.select_related("user").filter(prefix=prefix).first()
         if found is None or not secrets.compare_digest(found.secret_hash, _hash(secret)):
             return None

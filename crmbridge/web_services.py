@@ -54,6 +54,14 @@ class WebServiceAuthentication(BasicAuthentication):
         return key.user, key
 
 
+def user_numbered(number: str) -> User | None:
+    """The user whom a list to choose from sends as NUMBER; None for anything else that is sent."""
+    try:
+        return User.objects.filter(pk=number).first()
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class AvailabilityStep:
     """One of the two steps of item availability (S48): done or missing, and where it is done."""

@@ -7,7 +7,7 @@ A small, honest part of OData: what is not understood is refused with 501, never
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from django.http import HttpResponse
@@ -141,7 +141,7 @@ class OneItemView(ODataView):
 
     def get(self, request: Request, no: str) -> Response:
         """The item. Raises NotFound."""
-        item = _items().filter(no=no.replace("''", "'")).first()
+        item = _numbered([no]).first()
         if item is None:
             raise NotFound(_("There is no item of this number."))
         context = {"@odata.context": f"{self.root()}$metadata#{ENTITY_SET}/$entity"}
@@ -163,7 +163,13 @@ def _filtered(text: str) -> Any:
         numbers = [part[1] for part in parts if part]
         if len(numbers) != len(parts):
             raise NotUnderstood(_("Items are found by No only, as in: No eq 'V00001' or No eq 'V00002'."))
-    return _items().filter(no__in=[number.replace("''", "'").strip().upper() for number in numbers])
+    return _numbered(numbers)
+
+
+def _numbered(quoted: Iterable[str]) -> Any:
+    """The items of these numbers, as they stand between quotation marks. None has NUL, which PostgreSQL refuses."""
+    numbers = [number.replace("''", "'").strip().upper() for number in quoted if "\0" not in number]
+    return _items().filter(no__in=numbers)
 
 
 def _number(asked: Any, name: str, default: Any) -> Any:

@@ -17,7 +17,7 @@ from connection.models import CRMConnection
 from crmbridge.guide.seen import SeenForm
 from crmbridge.guide.tables import Choice, choices, choose, with_prerequisites
 from crmbridge.models import GuideDraft
-from crmbridge.web_services import refusal_to_enable
+from crmbridge.web_services import refusal_to_enable, user_numbered
 from financials.models import CompanySettings, WebServiceKey
 
 SECRET, CERTIFICATE = "secret", "certificate"
@@ -243,8 +243,7 @@ class OptionsForm(SeenForm, forms.ModelForm):  # type: ignore[type-arg]  # Djang
     @property
     def named_user(self) -> User | None:
         """The OData web service user that is stored, entered or proposed."""
-        number = str(self["odata_user"].value() or "")
-        return User.objects.filter(pk=int(number)).first() if number.isdigit() else None
+        return user_numbered(str(self["odata_user"].value() or ""))
 
     def clean(self) -> dict[str, Any]:
         """An option that lacks something is not enabled (S45)."""

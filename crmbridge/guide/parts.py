@@ -1,7 +1,6 @@
 """The moving parts of the set-up's pages, fetched by htmx."""
 
 from django.contrib.auth.decorators import permission_required
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
@@ -14,7 +13,7 @@ from connection.users import role_state
 from crmbridge.guide.forms import TablesForm
 from crmbridge.guide.tables import counts
 from crmbridge.guide.tasks import lines
-from crmbridge.web_services import availability_steps
+from crmbridge.web_services import availability_steps, user_numbered
 
 administrator = permission_required("connection.change_crmconnection", raise_exception=True)
 
@@ -45,9 +44,7 @@ def tables(request: HttpRequest) -> HttpResponse:
 @administrator
 def availability(request: HttpRequest) -> HttpResponse:
     """The two steps of item availability, with the user that is chosen."""
-    number = request.GET.get("odata_user", "")
-    named = User.objects.filter(pk=int(number)).first() if number.isdigit() else None
-    context = {"availability": availability_steps(named)}
+    context = {"availability": availability_steps(user_numbered(request.GET.get("odata_user", "")))}
     return render(request, "crmbridge/guide/parts/availability.html", context)
 
 

@@ -48,6 +48,7 @@ class TaskView(SetupPage, TaskForm):
     step: ClassVar[str]
     is_in_guide = False
     is_locked_while_enabled = True
+    needs_connection = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Serve the page, or lead to the step that comes first."""
@@ -61,11 +62,14 @@ class TaskView(SetupPage, TaskForm):
 
     def elsewhere(self) -> str:
         """The address to go to instead, or ''."""
-        if not self.is_in_guide:
-            return ""
-        if self.progress.draft is None or (self.connection and self.connection.is_enabled):
+        if self.is_in_guide and (self.progress.draft is None or (self.connection and self.connection.is_enabled)):
             return reverse("guide:step", args=["start"])
-        return "" if self.progress.is_open(self.step) else reverse("guide:step", args=[self.progress.next_step])
+        if self.is_in_guide and not self.progress.is_open(self.step):
+            return reverse("guide:step", args=[self.progress.next_step])
+        if self.needs_connection and self.connection is None:
+            messages.info(self.request, _("Enter the address and the sign-in of Dynamics CRM first."))
+            return reverse("guide:step" if self.is_in_guide else "guide:task", args=["address"])
+        return ""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Store the input, unless somebody else stored something since the reader opened the page."""

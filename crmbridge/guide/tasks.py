@@ -46,6 +46,7 @@ class AddressView(TaskView):
     """Step 2: where the environment is, and how crmbridge signs in."""
 
     step = "address"
+    needs_connection = False
     form_class = AddressForm
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -81,6 +82,7 @@ class TablesView(TaskView):
     permission_required = ("connection.change_crmconnection", "coupling.change_tablemapping")
     form_class = TablesForm
     is_locked_while_enabled = False
+    needs_connection = False
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """The connection tells the base currency."""

@@ -51,6 +51,8 @@ class WebServiceKey(models.Model):
     @classmethod
     def standing_for(cls, username: str, key: str) -> "WebServiceKey | None":
         """The key of the user of this name, if KEY is its text and it is valid. Use and refusal are noted (S49)."""
+        if "\0" in username:  # which PostgreSQL refuses
+            return None
         found = cls.objects.select_related("user").filter(user__username=username).first()
         if found is None:
             return None

@@ -185,6 +185,23 @@ def test_keys_cannot_be_guessed_by_the_thousand(desk: Client, published: CRMConn
     assert ask("guess", name="nobody").status_code == 401
 
 
+def test_odd_names_and_keys_open_nothing(desk: Client, integration: User, published: CRMConnection) -> None:
+    assert ask("key", name="integ\0ration").status_code == 401
+    assert Client().get("/api/v1/", headers={"Authorization": "Api-Key a\0b.c"}).status_code == 401
+    CRMConnection.objects.update(is_enabled=False)
+    for number in ("²", "9" * 5000):
+        page = desk.get("/connection/parts/availability/", {"odata_user": number})
+        assert "No user is named yet." in page.content.decode()
+        assert "Select a valid choice" in options(desk, odata_user=number)
+
+
+def test_without_a_connection_the_options_lead_to_its_address(desk: Client) -> None:
+    for task in ("options", "solution", "user", "check"):
+        answer = desk.get(f"/connection/set-up/{task}/", follow=True)
+        assert answer.redirect_chain == [("/connection/set-up/address/", 302)]
+        assert "Enter the address and the sign-in of Dynamics CRM first." in answer.content.decode()
+
+
 def test_the_api_changes_and_takes_away_keys(published: CRMConnection, alice: User, integration: User) -> None:
     client = Client()
     client.force_login(alice)
@@ -220,6 +237,8 @@ def test_odata_questions(published: CRMConnection, integration: User, query: str
     [
         (f"{ITEMS}('V1')?$select=No,Inventory", 200),
         (f"{ITEMS}('V9')", 404),
+        (f"{ITEMS}('V%009')", 404),
+        (f"{ITEMS}?$filter=No eq 'V%009'", 200),
         (f"{ITEMS}?$filter=Inventory gt 5", 501),
         (f"{ITEMS}?$expand=Lines", 501),
         (f"{ITEMS}?$orderby=Inventory desc", 501),
