@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BasicAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
+from rest_framework.exceptions import APIException, AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
 
 from connection.errors import Text
@@ -32,26 +32,30 @@ class WebServiceAuthentication(BasicAuthentication):
     def authenticate_credentials(
         self, userid: str, password: str, request: Request | None = None
     ) -> tuple[User | AnonymousUser, Any]:
-        """User and key.
+        """User and key. The right key is always let in: it is 256 random bits, which no lock-out has to protect.
 
         Raises:
             Throttled: too many wrong keys came for this user from there.
             AuthenticationFailed: name or key is wrong, or the key is an old one.
             PermissionDenied: the set-up names another user, or item availability is off.
         """
-        address = request.META.get("REMOTE_ADDR", "") if request else ""
-        failed = FailedAttempts(f"web service {userid}", address)
-        if failed.are_too_many:
-            raise Throttled(wait=FailedAttempts.WINDOW)
         key = WebServiceKey.standing_for(userid, password)
         if key is None:
-            failed.add()
-            raise AuthenticationFailed(BAD_KEY, code="bad_web_service_key")
-        failed.forget()
+            raise _refused(userid, request.META.get("REMOTE_ADDR", "") if request else "")
         connection = CRMConnection.current()
         if connection is None or not connection.is_item_availability_on or connection.odata_user_id != key.user_id:
             raise PermissionDenied(NOT_NAMED, code="not_the_odata_user")
         return key.user, key
+
+
+def _refused(userid: str, address: str) -> APIException:
+    """The answer to a wrong key; how many came is counted, so that nobody fills log and database with guesses."""
+    failed = FailedAttempts(f"web service {userid}", address)
+    if failed.are_too_many:
+        return Throttled(wait=FailedAttempts.WINDOW)
+    failed.add()
+    WebServiceKey.note_refusal(userid)
+    return AuthenticationFailed(BAD_KEY, code="bad_web_service_key")
 
 
 def user_numbered(number: str) -> User | None:

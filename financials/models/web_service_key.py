@@ -50,15 +50,22 @@ class WebServiceKey(models.Model):
 
     @classmethod
     def standing_for(cls, username: str, key: str) -> "WebServiceKey | None":
-        """The key of the user of this name, if KEY is its text and it is valid. Use and refusal are noted (S49)."""
-        if "\0" in username:  # which PostgreSQL refuses
+        """The key of the user of this name, if KEY is its text and it is valid; its use is noted."""
+        found = cls._of(username).select_related("user").first()
+        if found is None or not secrets.compare_digest(found.key_hash, _hash(key)) or not found.is_valid:
             return None
-        found = cls.objects.select_related("user").filter(user__username=username).first()
-        if found is None:
-            return None
-        is_right = secrets.compare_digest(found.key_hash, _hash(key)) and found.is_valid
-        cls.objects.filter(pk=found.pk).update(**{"last_used_at" if is_right else "last_refused_at": timezone.now()})
-        return found if is_right else None
+        cls.objects.filter(pk=found.pk).update(last_used_at=timezone.now())
+        return found
+
+    @classmethod
+    def note_refusal(cls, username: str) -> None:
+        """Remember that somebody who came as the user of this name was refused, for the set-up to show it (S49)."""
+        cls._of(username).update(last_refused_at=timezone.now())
+
+    @classmethod
+    def _of(cls, username: str) -> "models.QuerySet[WebServiceKey]":
+        # PostgreSQL refuses texts with NUL.
+        return cls.objects.none() if "\0" in username else cls.objects.filter(user__username=username)
 
     @property
     def is_valid(self) -> bool:
