@@ -172,7 +172,7 @@ class SetUpViewSet(ConnectionViewSet):
         return Response(self.get_serializer(connection).data)
 
     def _store_options(self, given: Any, connection: CRMConnection) -> None:
-        asked = OptionsSerializer(data=given)
+        asked = OptionsSerializer(data=given, partial=True)
         asked.is_valid(raise_exception=True)
         values = {name: getattr(connection, name) for name in OptionsForm.Meta.fields} | asked.validated_data
         name = values["sales_order_user"] if values["is_sales_order_integration_on"] else ""

@@ -67,6 +67,9 @@ def test_s17_a_program_sets_the_connection_up_tests_enables_and_disables_it(
     WebServiceKey.change(User.objects.get(), by="alice")
     options = {"is_item_availability_on": True, "odata_user": "alice"}
     assert api("PATCH", f"{one}options/", options)[1]["odata_user"] == "alice"
+    # What a form leaves out stays.
+    form = api.client.patch(f"/api/v1/{one}options/", "odata_user=alice", "application/x-www-form-urlencoded")
+    assert form.json()["is_item_availability_on"] is True
     assert api("GET", f"{one}options/")[1]["is_item_availability_on"] is True
     orders = {"is_sales_order_integration_on": True, "sales_order_user": "nobody@fjordkraft.example"}
     assert "sales_order_user" in api("PATCH", f"{one}options/", orders)[1]["fields"]
