@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from django.db import connection as database
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from connection.dataverse.client import DataverseClient
 from connection.models import CRMConnection, SolutionImport
 from connection.solution import importing
+from tests.installations import Template
 from tests.own_redis import empty_databases, leave_nothing_in
 from tests.planted import Watch, install
 from tests.sandbox_process import SandboxProcess
@@ -121,6 +123,31 @@ def sandbox(_sandbox_process: SandboxProcess, monkeypatch: pytest.MonkeyPatch, s
     settings.EXTRA_CRM_HOSTS = ["localhost"]
     _sandbox_process.reset(empty=True)
     return _sandbox_process
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Template]:
+    """The test database, of which a copy is kept before anybody else can be connected with it."""
+    with django_db_blocker.unblock():
+        template = Template(tmp_path_factory.mktemp("template"))
+    yield template
+    template.drop()
+
+
+@pytest.fixture
+def template(django_db_setup: Template) -> Template:
+    """A migrated database to copy."""
+    return django_db_setup
+
+
+@pytest.fixture
+def own_installation(template: Template, sandbox: SandboxProcess, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of an installation that can reach the sandbox, on the kind of database under test."""
+    trusted = sandbox.details["ca_file"]
+    with template.installation(tmp_path / "var", REQUESTS_CA_BUNDLE=trusted, LOG_LEVEL="WARNING") as env:
+        yield env
 
 
 @pytest.fixture

@@ -13,21 +13,16 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import PATIENCE
 from tests.conftest import PASSWORD
-from tests.project.processes import environment, free_port, manage, managing, wait_until, working_in
+from tests.installations import SET_UP, Template
+from tests.project.processes import free_port, managing, run_code, wait_until, working_in
 from tests.sandbox_process import SandboxProcess
 
 CUSTOMERS = 120
 LATENCY = "30+8"
 """Milliseconds a request and a row: slow enough to look on."""
-SET_UP = """
-from pathlib import Path
+ALICE = f"""
 from django.contrib.auth.models import User
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-call_command("seed_financials", customers={customers})
-call_command("connect", from_file=Path({details!r}))
-call_command("use_default_setup")
-User.objects.create_superuser("alice", password={password!r})
+User.objects.create_superuser("alice", password={PASSWORD!r})
 """
 
 
@@ -39,15 +34,13 @@ def slow_crm(tmp_path: Path) -> Iterator[SandboxProcess]:
 
 
 @pytest.fixture
-def installation(slow_crm: SandboxProcess, tmp_path: Path) -> dict[str, str]:
-    """The environment of an installation on SQLite, connected to the CRM."""
+def installation(template: Template, slow_crm: SandboxProcess, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of an installation, connected to the CRM."""
     trusted = {"REQUESTS_CA_BUNDLE": slow_crm.details["ca_file"], "CRMBRIDGE_EXTRA_CRM_HOSTS": "localhost"}
-    env = environment(tmp_path / "var", LOG_LEVEL="INFO", **trusted)
-    details = slow_crm.folder / "sandbox.json"
-    code = SET_UP.format(customers=CUSTOMERS, details=str(details), password=PASSWORD)
-    done = manage("shell", "--no-imports", "-c", code, env=env)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return env
+    with template.installation(tmp_path / "var", LOG_LEVEL="INFO", **trusted) as env:
+        details = str(slow_crm.folder / "sandbox.json")
+        run_code(SET_UP.format(customers=CUSTOMERS, details=details) + ALICE, env=env)
+        yield env
 
 
 @pytest.fixture

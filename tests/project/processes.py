@@ -27,6 +27,13 @@ def manage(*arguments: str, env: Mapping[str, str]) -> "subprocess.CompletedProc
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=240)
 
 
+def run_code(code: str, *, env: Mapping[str, str]) -> str:
+    """Run Python code in an installation, and return what it printed."""
+    done = manage("shell", "--no-imports", "-c", code, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @contextmanager
 def managing(*arguments: str, env: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `manage.py` in a session of its own, as a terminal would, and kill it where it is left running."""

@@ -8,18 +8,15 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import environ
 import psycopg
-import pytest
 
 from connection.dataverse.client import DataverseClient
-from tests.project.processes import environment, manage, managing, wait_until
+from tests.installations import SET_UP
+from tests.project.processes import managing, run_code, wait_until
 from tests.sandbox_process import SandboxProcess
 
 CUSTOMERS = 700
@@ -57,48 +54,8 @@ print(json.dumps({
 """
 
 
-@pytest.fixture
-def installation(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An installation of its own on the kind of database and broker under test, connected to the sandbox."""
-    env = environment(tmp_path / "var", REQUESTS_CA_BUNDLE=sandbox.details["ca_file"], LOG_LEVEL="INFO")
-    with ExitStack() as stack:
-        if server := os.environ.get("DATABASE_URL", ""):
-            env |= {"DATABASE_URL": stack.enter_context(own_database(server)), "REDIS_URL": os.environ["REDIS_URL"]}
-        details = tmp_path / "sandbox.json"
-        details.write_text(json.dumps(sandbox.details))
-        for command in (
-            ["migrate", "-v0"],
-            ["seed_financials", "--customers", str(CUSTOMERS)],
-            ["connect", "--from-file", str(details)],
-            ["use_default_setup"],
-        ):
-            done = manage(*command, env=env)
-            assert done.returncode == 0, done.stdout + done.stderr
-        yield env
-
-
-def own_database(server: str) -> Any:
-    """A database of its own on this server."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def made() -> Iterator[str]:
-        name, parts = f"full_{uuid4().hex}", environ.Env.db_url_config(server)
-        with psycopg.connect(server, autocommit=True) as postgres:
-            postgres.execute(f"CREATE DATABASE {name}")
-            try:
-                host = f"{parts['HOST']}:{parts['PORT'] or 5432}"
-                yield f"postgres://{parts['USER']}:{parts['PASSWORD']}@{host}/{name}"
-            finally:
-                postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-    return made()
-
-
 def look(env: dict[str, str]) -> dict[str, Any]:
-    done = manage("shell", "--no-imports", "-c", LOOK, env=env)
-    assert done.returncode == 0, done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    seen: dict[str, Any] = json.loads(run_code(LOOK, env=env).splitlines()[-1])
     return seen
 
 
@@ -122,14 +79,15 @@ def children(pid: int) -> list[int]:
 
 
 def test_s72_s76_e15_a_full_synchronization_survives_what_kills_its_workers(
-    installation: dict[str, str], crm: DataverseClient, tmp_path: Path
+    own_installation: dict[str, str], sandbox: SandboxProcess, crm: DataverseClient, tmp_path: Path
 ) -> None:
     seed = int(os.environ.get("KILL_SEED", secrets.randbelow(10**6)))
     print(f"KILL_SEED={seed}")
     chance = random.Random(seed)
     logs = [tmp_path / f"worker{number}" for number in range(2)]
-    started = manage("shell", "--no-imports", "-c", START, env=installation)
-    assert started.stdout.splitlines()[-1] == "True False 0", started.stderr
+    installation = own_installation | {"LOG_LEVEL": "INFO"}
+    set_up = SET_UP.format(customers=CUSTOMERS, details=str(sandbox.folder / "sandbox.json"))
+    assert run_code(set_up + START, env=installation).splitlines()[-1] == "True False 0"
     # Two supervisors as on two machines; one is killed with all its children, and another takes its place.
     with ExitStack() as stack:
         workers = [stack.enter_context(managing("worker", "--grace", "5", env=installation, log=log)) for log in logs]

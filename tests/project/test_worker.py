@@ -1,7 +1,6 @@
 """The worker keeps a cluster running and leaves nothing behind, whatever ends it."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.processes import environment, manage, managing, wait_until, working_in
+from tests.installations import Template
+from tests.project.processes import managing, wait_until, working_in
 
 pytestmark = pytest.mark.any_database
 
@@ -19,19 +19,13 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an installation that is ready."""
-    folder = tmp_path_factory.mktemp("migrated")
-    assert manage("migrate", "--verbosity=0", env=environment(folder)).returncode == 0
-    return folder
-
-
 @pytest.fixture
-def worker(migrated: Path, tmp_path: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def worker(template: Template, tmp_path: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A running worker with a cluster that is ready for work."""
-    folder = Path(shutil.copytree(migrated, tmp_path / "var"))
-    with managing("worker", "--grace", "10", env=environment(folder), log=log) as process:
+    with (
+        template.installation(tmp_path / "var") as env,
+        managing("worker", "--grace", "10", env=env, log=log) as process,
+    ):
         wait_until(lambda: "running." in log.read_text())
         yield process
 

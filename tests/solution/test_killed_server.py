@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from crmbridge.processes import web_server
-from tests.project.processes import ROOT, environment, manage, wait_until
+from tests.project.processes import ROOT, run_code, wait_until
 from tests.sandbox_process import SandboxProcess
 from tests.solution.conftest import ADMINISTRATOR, at_login
 
@@ -24,10 +24,8 @@ from tests.solution.conftest import ADMINISTRATOR, at_login
 BEGIN = """
 import json
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from django.test import Client
 from connection.models import CRMConnection
-call_command("migrate", verbosity=0)
 details = json.load(open({details!r}))
 names = {{"address": "address", "authority": "authority", "tenant_id": "tenant", "client_id": "sync_client_id"}}
 connection = CRMConnection(**{{name: details[said] for name, said in names.items()}})
@@ -49,7 +47,7 @@ class Alice:
         self.root = ""
 
     def get(self, path: str, **query: str) -> requests.Response:
-        answer = self.http.get(f"{self.root}{path}", params=query, timeout=30)
+        answer = self.http.get(f"{self.root}{path}", params=query, timeout=200)
         assert answer.status_code == 200, answer.text
         return answer
 
@@ -57,7 +55,7 @@ class Alice:
         """Press the button, and sign in to the CRM as its administrator; return the page where that leads to."""
         self.get("/connection/set-up/solution/")
         form = {"task": "import", "next": "/connection/", "csrfmiddlewaretoken": self.http.cookies["csrftoken"]}
-        answer = self.http.post(f"{self.root}/connection/sign-in/", form, timeout=30)
+        answer = self.http.post(f"{self.root}/connection/sign-in/", form, timeout=200)
         page = answer.headers["Refresh"].partition("url=")[2]
         return self.get("/connection/signed-in/", **at_login(sandbox, page, ADMINISTRATOR)).text
 
@@ -88,18 +86,18 @@ def server(alice: Alice, env: dict[str, str], log: Path) -> Iterator[None]:
 
 
 @pytest.mark.any_database
-def test_s32_the_next_sign_in_settles_what_a_killed_server_left(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    env = environment(tmp_path / "var", REQUESTS_CA_BUNDLE=sandbox.details["ca_file"])
-    done = manage("shell", "--no-imports", "-c", BEGIN.format(details=str(sandbox.folder / "sandbox.json")), env=env)
-    assert done.returncode == 0, done.stderr
-    alice = Alice(done.stdout.split()[-1])
-    with server(alice, env, tmp_path / "victim.log"):
+def test_s32_the_next_sign_in_settles_what_a_killed_server_left(
+    own_installation: dict[str, str], sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    begun = run_code(BEGIN.format(details=str(sandbox.folder / "sandbox.json")), env=own_installation)
+    alice = Alice(begun.split()[-1])
+    with server(alice, own_installation, tmp_path / "victim.log"):
         assert "has begun" in alice.begin_import(sandbox)
     (database,) = (tmp_path / "var").glob("*.sqlite3")
     with sqlite3.connect(database) as time_passes:
         time_passes.execute("UPDATE connection_solutionimport SET heartbeat_at = datetime(heartbeat_at, '-6 minutes')")
     time_passes.close()
-    with server(alice, env, tmp_path / "survivor.log"):
+    with server(alice, own_installation, tmp_path / "survivor.log"):
         assert "has begun" in alice.begin_import(sandbox)
         wait_until(lambda: "running" not in alice.imports())
         # Whether the package had reached the CRM before the kill is a matter of moments; nobody is left in the dark.

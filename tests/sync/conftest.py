@@ -1,13 +1,10 @@
 """What the engine's tests start from: Northwind, an empty CRM, the default mappings, a look at all of both sides."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import environ
-import psycopg
 import pytest
 from django.core.management import call_command
 
@@ -16,34 +13,14 @@ from coupling.defaults.install import install_defaults
 from coupling.models import Coupling, Direction, TableMapping
 from coupling.options import couple_options
 from financials.models import CompanySettings, Contact, Currency, Customer, Salesperson
+from financials.models.record import ERPRecord
 from sync.engine.chain import synchronize_all
 from sync.models import COUNTERS, JobState, SynchJob
-from tests.sandbox_process import SandboxProcess
 
 NORTHWIND = Path(__file__).parent.parent / "data" / "northwind"
 
 ERP_TABLES = (Customer, Contact, Salesperson, Currency)
 CRM_TABLES = ("account", "contact", "systemuser", "transactioncurrency")
-
-
-@pytest.fixture
-def own_database(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a fresh installation: a database of its own of the kind that is under test."""
-    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    environment = {**inherited, "CRMBRIDGE_VAR": str(tmp_path), "LOG_LEVEL": "WARNING"}
-    server = os.environ.get("DATABASE_URL", "")
-    if not server.startswith("postgres"):
-        yield environment
-        return
-    name = f"kill_{uuid4().hex}"
-    settings = environ.Env.db_url_config(server)
-    with psycopg.connect(server, autocommit=True) as postgres:
-        postgres.execute(f"CREATE DATABASE {name}")
-        try:
-            path = f"{settings['USER']}:{settings['PASSWORD']}@{settings['HOST']}:{settings['PORT'] or 5432}/{name}"
-            yield environment | {"DATABASE_URL": f"postgres://{path}"}
-        finally:
-            postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -61,10 +38,20 @@ def mappings(company: CompanySettings, crm: DataverseClient) -> dict[str, TableM
     return {mapping.name: mapping for mapping in TableMapping.objects.all()}
 
 
+@pytest.fixture(scope="session")
+def brought_in() -> list[list[ERPRecord]]:
+    """What the import of Northwind has made, once the first test has had it made."""
+    return []
+
+
 @pytest.fixture
-def northwind(company: CompanySettings) -> None:
+def northwind(company: CompanySettings, brought_in: list[list[ERPRecord]]) -> None:
     """91 customers, 91 contacts, 9 salespeople."""
-    call_command("import_northwind", str(NORTHWIND), verbosity=0)
+    for records in brought_in:
+        type(records[0]).objects.bulk_create(deepcopy(records))
+    if not brought_in:
+        call_command("import_northwind", str(NORTHWIND), verbosity=0)
+        brought_in += [list(model.objects.all()) for model in (Salesperson, Customer, Contact)]
 
 
 @pytest.fixture

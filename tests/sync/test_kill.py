@@ -1,4 +1,5 @@
-"""I1 against SIGKILL: a push of 5 000 customers is killed again and again at random moments, then run to its end.
+"""I1 against SIGKILL: a push of 5 000 customers is killed again and again, now and then when it has just written,
+then run to its end.
 
 The victim is a real process with a database of its own, so that nothing of it survives in this one.
 """
@@ -8,20 +9,27 @@ import os
 import random
 import secrets
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from connection.dataverse.client import DataverseClient
-from tests.sandbox_process import ROOT, SandboxProcess
-from tests.sync.installation import manage
+from tests.forker import forker
+from tests.installations import SET_UP
+from tests.project.processes import wait_until
+from tests.sandbox_process import SandboxProcess
 
 CUSTOMERS = 5_000
-# Each costs two starts of a process; the database that many workers share gets the long series.
+# The database that many workers share gets the long series.
 KILLS = 20 if os.environ.get("DATABASE_URL", "").startswith("postgres") else 6
 
+PUSH = ("synchronize", "CUSTOMER", "--full", "--direction", "to")
+CREATE = f"""
+from financials.models import Customer
+numbers = range(1, {CUSTOMERS})
+Customer.objects.bulk_create(Customer(no=f"K{{number:05}}", name=f"Kunde {{number}}") for number in numbers)
+call_command("synchronize", "CURRENCY", full=True)
+"""
 LOOK = """
 import json
 from coupling.models import Coupling, CouplingState
@@ -37,38 +45,29 @@ print(json.dumps({
 """
 
 
-def kill_at(seconds: float, environment: dict[str, str]) -> bool:
-    """Start the push and kill it after so many seconds of work; whether it was still at it."""
-    push = [sys.executable, "manage.py", "synchronize", "CUSTOMER", "--full", "--direction", "to"]
-    victim = subprocess.Popen(push, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(seconds)
-    victim.send_signal(signal.SIGKILL)
-    return victim.wait() == -signal.SIGKILL
+def wait_for_more(written: int, sandbox: SandboxProcess, victim: int) -> None:
+    """Until the CRM has taken more than that, or there is no more to come."""
+    wait_until(lambda: sandbox.calls()["writes"] > written or not Path(f"/proc/{victim}").exists())
 
 
 def test_i1_kills_leave_no_duplicate_and_nothing_pending(
-    own_database: dict[str, str], sandbox: SandboxProcess, crm: DataverseClient, tmp_path: Path
+    own_installation: dict[str, str], sandbox: SandboxProcess, crm: DataverseClient, tmp_path: Path
 ) -> None:
     seed = int(os.environ.get("KILL_SEED", secrets.randbelow(10**6)))
     print(f"KILL_SEED={seed}")
     chance = random.Random(seed)
-    details = tmp_path / "sandbox.json"
-    details.write_text(json.dumps(sandbox.details))
-    manage(own_database, "migrate", "-v0")
-    manage(own_database, "seed_financials", "--customers", str(CUSTOMERS))
-    manage(own_database, "connect", "--from-file", str(details))
-    manage(own_database, "use_default_setup")
-    manage(own_database, "synchronize", "CURRENCY", "--full")
-
-    began = time.monotonic()
-    manage(own_database, "check")
-    start_up = time.monotonic() - began
-    for _ in range(KILLS):
-        was_running = kill_at(start_up + chance.uniform(0, 1), own_database)
-        print(f"killed {'a running push' if was_running else 'too late'}; {crm.count('account')} accounts so far")
-    manage(own_database, "synchronize", "CUSTOMER", "--full", "--direction", "to")
-
-    state: dict[str, Any] = json.loads(manage(own_database, "shell", "--no-imports", "-c", LOOK).splitlines()[-1])
+    details = str(sandbox.folder / "sandbox.json")
+    with forker(own_installation, tmp_path / "log") as installation:
+        installation.run_code(SET_UP.format(customers=1, details=details) + CREATE)
+        for number in range(KILLS):
+            victim, written = installation.start(*PUSH), sandbox.calls()["writes"]
+            if number % 4 == 1:
+                wait_for_more(written, sandbox, victim)
+            time.sleep(chance.uniform(0, 0.5))
+            was_running = installation.kill(victim) == -signal.SIGKILL
+            print(f"killed {'a running push' if was_running else 'too late'}; {crm.count('account')} accounts so far")
+        installation.run(*PUSH)
+        state: dict[str, Any] = json.loads(installation.run_code(LOOK).splitlines()[-1])
     accounts = [row for page in crm.pages("account", select=["accountid", "name"]) for row in page]
     assert (state["coupled"], state["other"], state["errors"], state["leases"]) == (CUSTOMERS, 0, 0, 0)
     assert len(accounts) == CUSTOMERS

@@ -19,9 +19,9 @@ import redis
 
 from benchmarks.crew import crew
 from connection.dataverse.client import DataverseClient
-from tests.project.processes import free_port, wait_until
+from tests.installations import SET_UP
+from tests.project.processes import free_port, run_code, wait_until
 from tests.sandbox_process import SandboxProcess
-from tests.sync.installation import manage
 
 pytestmark = pytest.mark.scale
 
@@ -80,20 +80,16 @@ def _answers(client: "redis.Redis") -> bool:
 
 
 def test_e15_killed_workers_and_a_broker_that_goes_away_change_nothing_in_the_end(
-    own_database: dict[str, str], sandbox: SandboxProcess, crm: DataverseClient, tmp_path: Path
+    own_installation: dict[str, str], sandbox: SandboxProcess, crm: DataverseClient, tmp_path: Path
 ) -> None:
     seed = int(os.environ.get("KILL_SEED", secrets.randbelow(10**6)))
     print(f"KILL_SEED={seed}")
     chance = random.Random(seed)
     port = free_port()
-    environment = own_database | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
-    (tmp_path / "sandbox.json").write_text(json.dumps(sandbox.details))
-    manage(environment, "migrate", "-v0")
-    manage(environment, "seed_financials", "--customers", str(CUSTOMERS))
+    environment = own_installation | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+    details = str(sandbox.folder / "sandbox.json")
     with redis_server(port, tmp_path):
-        manage(environment, "connect", "--from-file", str(tmp_path / "sandbox.json"))
-        manage(environment, "use_default_setup")
-        manage(environment, "shell", "--no-imports", "-c", START)
+        run_code(SET_UP.format(customers=CUSTOMERS, details=details) + START, env=environment)
 
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as postgres:
 
@@ -121,7 +117,7 @@ def test_e15_killed_workers_and_a_broker_that_goes_away_change_nothing_in_the_en
             with redis_server(port, tmp_path):
                 kill_when_it_gets_on()
                 workers.watch(is_done, MOST_SECONDS)
-                state = json.loads(manage(environment, "shell", "--no-imports", "-c", LOOK).splitlines()[-1])
+                state = json.loads(run_code(LOOK, env=environment).splitlines()[-1])
     print(*[line for line in log.read_text().splitlines() if "Connection refused" not in line][-20:], sep="\n")
     assert state["state"] == "finished", state
     assert state["disagreements"] == state["untruthful"] == []

@@ -28,6 +28,7 @@ class Command(BaseCommand):
     """
 
     help = _("Sets up, tests and enables the connection to Dynamics CRM.")
+    requires_system_checks = []  # they load every address, which takes as long as all the rest of a start
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """A file as the sandbox writes it, or the settings one by one."""

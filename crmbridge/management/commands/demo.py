@@ -29,6 +29,7 @@ class Command(BaseCommand):
     """Start over with the demo's own environment, perform it, and keep it open until Ctrl-C."""
 
     help = "Show crmbridge at work on a made-up company and a sandbox of Dynamics CRM; nothing else is touched."
+    requires_system_checks = []  # they load every address, which takes as long as all the rest of a start
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """How large, where, and for how long."""

@@ -16,6 +16,7 @@ class Command(BaseCommand):
     """Use default synchronization setup (mappings.md 1)."""
 
     help = "Create the default mappings that are missing and couple options by label; existing ones stay as they are."
+    requires_system_checks = []  # they load every address, which takes as long as all the rest of a start
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Install and say what is new."""

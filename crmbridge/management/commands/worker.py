@@ -16,6 +16,7 @@ class Command(BaseCommand):
     """Supervise one cluster of task workers."""
 
     help = "Run background work until SIGTERM or Ctrl-C; a crashed cluster is started again."
+    requires_system_checks = []  # they load every address, which takes as long as all the rest of a start
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """How long work in hand may take when stopping."""
@@ -29,5 +30,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, grace: float, **options: Any) -> None:
         """Run; the exit code is 0 only where everything stopped in order."""
-        cluster = Program("The task queue", manage("qcluster"))
+        cluster = Program("The task queue", manage("qcluster", "--skip-checks"))
         sys.exit(supervise([cluster], grace=grace, meanwhile=QueueWatch(cluster).look))

@@ -13,6 +13,7 @@ class Command(BaseCommand):
     """Fill empty financials with the demo company."""
 
     help = "Makes a believable company with customers and contacts; the same seed makes the same company."
+    requires_system_checks = []  # they load every address, which takes as long as all the rest of a start
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """How many customers, and which seed."""

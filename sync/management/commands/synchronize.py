@@ -27,6 +27,7 @@ class Command(BaseCommand):
     """Synchronize mappings now, in this process."""
 
     help = "Synchronize mappings (all enabled ones, or those named), parents first."
+    requires_system_checks = []  # they load every address, which takes as long as all the rest of a start
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The mappings, the direction, and whether everything is looked at."""
