@@ -16,7 +16,7 @@ from coupling.preflight.api import PreflightViewSet
 from crmbridge.guide.api import SetUpViewSet, SwitchedMappingViewSet
 from crmbridge.middleware import HEADER, policy
 from financials.api import VIEWSETS as FINANCIALS
-from sync.api import ConflictViewSet, SynchErrorViewSet, SynchJobViewSet
+from sync.api import ChangeViewSet, ConflictViewSet, SynchErrorViewSet, SynchJobViewSet, WaitingViewSet
 from sync.notification_api import NotificationViewSet
 from sync.queue_api import FullSynchronizationViewSet, JobQueueEntryViewSet
 
@@ -45,7 +45,9 @@ def _router() -> DefaultRouter:
     router.register("couplings", CouplingViewSet)
     router.register("synch-jobs", SynchJobViewSet)
     router.register("synch-errors", SynchErrorViewSet)
+    router.register("waiting-records", WaitingViewSet)
     router.register("conflicts", ConflictViewSet)
+    router.register("changes", ChangeViewSet)
     router.register("job-queue-entries", JobQueueEntryViewSet)
     router.register("full-synchronizations", FullSynchronizationViewSet)
     router.register("notifications", NotificationViewSet, basename="notification")

@@ -1,10 +1,10 @@
-"""The API of synch jobs, synch errors and conflicts: to read."""
+"""The API of what runs left behind: synch jobs, errors, waiting records, conflicts and changes, to read."""
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers, viewsets
 
 from coupling.models import TableMapping
-from sync.models import COUNTERS, Conflict, SynchError, SynchJob
+from sync.models import COUNTERS, Change, Conflict, SynchError, SynchJob, Waiting
 
 
 class SynchJobSerializer(serializers.ModelSerializer[SynchJob]):
@@ -124,3 +124,59 @@ class ConflictViewSet(viewsets.ReadOnlyModelViewSet[Conflict]):
     queryset = Conflict.objects.select_related("coupling__mapping", "field")
     serializer_class = ConflictSerializer
     filterset_fields = {"coupling": ["exact"], "coupling__mapping__name": ["exact"], "resolved_at": ["isnull"]}
+
+
+class WaitingSerializer(serializers.ModelSerializer[Waiting]):
+    """A record, or one optional reference of it, that waits for another record to be coupled."""
+
+    mapping = serializers.SlugRelatedField[TableMapping](slug_field="name", read_only=True)
+    waits_for = serializers.SlugRelatedField[TableMapping](slug_field="name", read_only=True)
+
+    class Meta:
+        model = Waiting
+        fields = (
+            "id",
+            "mapping",
+            "side",
+            "record_id",
+            "record_name",
+            "waits_for",
+            "waits_for_key",
+            "is_optional",
+            "since",
+        )
+
+
+class WaitingViewSet(viewsets.ReadOnlyModelViewSet[Waiting]):
+    """Records that wait, the longest first; each goes on by itself once the other one is coupled."""
+
+    queryset = Waiting.objects.select_related("mapping", "waits_for")
+    serializer_class = WaitingSerializer
+    filterset_fields = {"mapping__name": ["exact"], "waits_for__name": ["exact"], "record_id": ["exact"]}
+
+
+class ChangeSerializer(serializers.ModelSerializer[Change]):
+    """What one write did to one record: `fields` maps each column to what stood there before, and what does now."""
+
+    mapping = serializers.CharField(source="mapping.name", default=None, read_only=True)
+    erp_id = serializers.UUIDField(allow_null=True, read_only=True)
+    fields = AnyValue(read_only=True)  # type: ignore[assignment]
+
+    class Meta:
+        model = Change
+        fields = ("id", "at", "mapping", "erp_id", "coupling", "job", "side", "is_insert", "fields")
+
+
+class ChangeViewSet(viewsets.ReadOnlyModelViewSet[Change]):
+    """History, newest first."""
+
+    queryset = Change.objects.select_related("coupling__mapping", "former_mapping")
+    serializer_class = ChangeSerializer
+    filterset_fields = {
+        "coupling": ["exact"],
+        "coupling__mapping__name": ["exact"],
+        "coupling__erp_id": ["exact"],
+        "job": ["exact"],
+        "side": ["exact"],
+        "at": ["gte", "lt"],
+    }

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.conf import Conf
 from django_q.models import Task
@@ -42,11 +43,13 @@ def enqueue(
 ) -> JobQueueEntry:
     """Put in a one-off entry and have a worker look, once this transaction commits.
 
-    Where the same is Ready already, that entry is returned instead (sync-engine.md 6.1).
+    Where the same is Ready already, that entry is returned instead (sync-engine.md 6.1), and waits no longer.
     """
     what = {"mapping": mapping, "kind": kind, "direction": direction, "is_full": full, "priority": priority}
     same = JobQueueEntry.objects.filter(status=JobStatus.READY, interval_minutes=None, review_line=None, **what)
     entry = same.first() or JobQueueEntry.objects.create(category=mapping.name, created_by=user, **what)
+    now = timezone.now()
+    same.filter(pk=entry.pk, earliest_start__gt=now).update(earliest_start=now)
     hand_over()
     return entry
 

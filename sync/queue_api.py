@@ -5,6 +5,7 @@ from copy import copy
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status, viewsets
@@ -17,8 +18,10 @@ from rest_framework.response import Response
 from connection.errors import CRMBridgeError
 from coupling.models import TableMapping
 from sync import entries, fullsync
+from sync.delays import delays
 from sync.models import (
     SCHEDULE,
+    FullSynchReviewLine,
     FullSynchronization,
     JobQueueEntry,
     JobQueueLogEntry,
@@ -42,6 +45,7 @@ class NotPossible(APIException):
     """The action does not fit how things stand."""
 
     status_code = status.HTTP_409_CONFLICT
+    default_detail = _("This does not fit how things stand now; nothing was done.")
     default_code = "not_possible"
 
 
@@ -85,6 +89,24 @@ class JobQueueEntrySerializer(serializers.ModelSerializer[JobQueueEntry]):
         )
 
 
+class Seconds(serializers.FloatField):
+    """A span of time."""
+
+    def to_representation(self, value: Any) -> Any:
+        """How many seconds it has."""
+        return super().to_representation(value.total_seconds())
+
+
+class DelaySerializer(serializers.Serializer[Any]):
+    """How long, in seconds, a change may have waited: now, and at worst in a week; and when the next run is due."""
+
+    job_queue_entry = serializers.IntegerField(source="entry.pk")
+    mapping = serializers.CharField(source="entry.mapping.name")
+    present = Seconds(source="delay.present")
+    worst = Seconds(source="delay.worst")
+    until_next = Seconds(source="delay.until_next", allow_null=True)
+
+
 class ScheduleSerializer(serializers.ModelSerializer[JobQueueEntry]):
     """When a recurring entry runs, rests and raises the alarm."""
 
@@ -126,7 +148,8 @@ class JobQueueEntryViewSet(viewsets.ReadOnlyModelViewSet[JobQueueEntry]):
     @action(detail=True, methods=["post"])
     def hold(self, request: Request, pk: str) -> Response:
         """Pause it."""
-        entries.hold(self.get_object(), request.user.get_username())
+        entry = self.get_object()
+        _act(lambda: entries.hold(entry, request.user.get_username()))
         return self.retrieve(request, pk)
 
     @extend_schema(request=None)
@@ -134,16 +157,23 @@ class JobQueueEntryViewSet(viewsets.ReadOnlyModelViewSet[JobQueueEntry]):
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop it for good; a recurring one is set on hold instead."""
         entry = self.get_object()
-        _done(lambda: entries.cancel(entry, request.user.get_username()))
+        _act(lambda: entries.cancel(entry, request.user.get_username()))
         return self.retrieve(request, pk)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> Response:
         """Have a failed or paused one run again, from where it stopped."""
-        if not entries.restart(self.get_object()):
-            raise NotPossible
+        entry = self.get_object()
+        _act(lambda: entries.restart(entry))
         return self.retrieve(request, pk)
+
+    @extend_schema(responses=DelaySerializer(many=True))
+    @action(detail=False, pagination_class=None, filter_backends=[])
+    def delays(self, request: Request) -> Response:
+        """How far every mapping with a schedule is behind."""
+        recurring = JobQueueEntry.objects.filter(interval_minutes__isnull=False).select_related("mapping")
+        return Response(DelaySerializer([{"entry": e, "delay": d} for e, d in delays(recurring)], many=True).data)
 
 
 class ReviewLineSerializer(serializers.Serializer[ReviewLine]):
@@ -183,7 +213,7 @@ class ReviewSerializer(serializers.Serializer[Review]):
     finished_at = serializers.DateTimeField(source="full.finished_at", allow_null=True)
     percent = serializers.IntegerField()
     rate = serializers.FloatField(allow_null=True)
-    seconds_left = serializers.FloatField(source="time_left.total_seconds", default=None)
+    seconds_left = Seconds(source="time_left", allow_null=True)
     lines = ReviewLineSerializer(many=True)
 
 
@@ -244,10 +274,23 @@ class FullSynchronizationViewSet(viewsets.ReadOnlyModelViewSet[FullSynchronizati
         full = self.get_object()
         return _review(_done(lambda: fullsync.reset(full, _user(request))))
 
+    @extend_schema(request=None, responses=ReviewSerializer)
+    @action(detail=True, methods=["post"], url_path=r"lines/(?P<line>\d+)/restart")
+    def restart_line(self, request: Request, pk: str, line: str) -> Response:
+        """Have one line run again."""
+        return self._act(lambda full, user: fullsync.restart_line(_line(full, line)))
+
+    @extend_schema(request=None, responses=ReviewSerializer)
+    @action(detail=True, methods=["post"], url_path=r"lines/(?P<line>\d+)/recommend")
+    def recommend_line(self, request: Request, pk: str, line: str) -> Response:
+        """Recommend Full Synchronization: have one line synchronize everything, whatever was recommended."""
+        full = self.get_object()
+        _done(lambda: fullsync.recommend_full(_line(full, line)))
+        return _review(full)
+
     def _act(self, do: Callable[[FullSynchronization, User], object]) -> Response:
         full = self.get_object()
-        if not _done(lambda: do(full, _user(self.request))):
-            raise NotPossible
+        _act(lambda: do(full, _user(self.request)))
         return _review(full)
 
 
@@ -259,6 +302,16 @@ def _done(do: Callable[[], T]) -> T:
         return do()
     except CRMBridgeError as error:
         raise NotPossible(str(error)) from error
+
+
+def _act(do: Callable[[], object]) -> None:
+    """Carry out an action that says whether there was something to do."""
+    if not _done(do):
+        raise NotPossible
+
+
+def _line(full: FullSynchronization, number: str) -> FullSynchReviewLine:
+    return get_object_or_404(full.lines.select_related("full_synchronization", "entry"), pk=number)
 
 
 def _review(full: FullSynchronization) -> Response:

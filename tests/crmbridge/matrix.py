@@ -140,8 +140,13 @@ API: Final = {
     "api-v1:notification-read": {"POST": VIEWER},
     "api-v1:notification-read-all": {"POST": VIEWER},
     "api-v1:conflict-list": _LOOK,
+    "api-v1:waiting-list": _LOOK,
+    "api-v1:waiting-detail": _LOOK,
+    "api-v1:change-list": _LOOK,
+    "api-v1:change-detail": _LOOK,
     "api-v1:jobqueueentry-list": _LOOK,
     "api-v1:jobqueueentry-detail": {"GET": VIEWER, "PATCH": USER},
+    "api-v1:jobqueueentry-delays": _LOOK,
     "api-v1:jobqueueentry-hold": {"POST": USER},
     "api-v1:jobqueueentry-cancel": {"POST": USER},
     "api-v1:jobqueueentry-restart": {"POST": USER},
@@ -153,6 +158,8 @@ API: Final = {
     "api-v1:fullsynchronization-cancel": {"POST": USER},
     "api-v1:fullsynchronization-restart": {"POST": USER},
     "api-v1:fullsynchronization-reset": {"POST": USER},
+    "api-v1:fullsynchronization-restart-line": {"POST": USER},
+    "api-v1:fullsynchronization-recommend-line": {"POST": USER},
     "api-v1:conflict-detail": _LOOK,
 }
 

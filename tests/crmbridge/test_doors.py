@@ -23,12 +23,14 @@ from sync.models import Notification
 from tests.conftest import PASSWORD
 from tests.crmbridge.matrix import ADMIN, API, PAGES, PASSED_OVER, SUPERUSERS, TABLES, Least
 from tests.factories import (
+    ChangeFactory,
     ConflictFactory,
     ConnectionFactory,
     FullSynchReviewLineFactory,
     JobQueueEntryFactory,
     SynchErrorFactory,
     TableMappingFactory,
+    WaitingFactory,
 )
 
 # Rights do not depend on the database, and the matrix is thousands of requests.
@@ -97,6 +99,13 @@ def things(db: None, settings: Settings) -> dict[str, Any]:
         "sync:full_synchronization_action action": "reset",
         "sync:review_line_action pk": line.pk,
         **{f"api-v1:fullsynchronization-{each} pk": line.full_synchronization_id for each in ("detail", *FULL_ACTIONS)},
+        **{
+            f"api-v1:fullsynchronization-{each}-line {name}": value
+            for each in ("restart", "recommend")
+            for name, value in (("pk", line.full_synchronization_id), ("line", line.pk))
+        },
+        "api-v1:waiting-detail pk": WaitingFactory.create().pk,
+        "api-v1:change-detail pk": ChangeFactory.create().pk,
         **{f"api-v1:jobqueueentry-{each} pk": entry.pk for each in ("detail", "hold", "cancel", "restart")},
         "sync:review_line_action action": "recommend",
         "guide:step name": "start",
