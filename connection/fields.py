@@ -97,6 +97,10 @@ class EncryptedTextField(_TextField):
         """The encrypted text."""
         return value.encrypted if isinstance(value, Secret) else Secret.of(str(value or "")).encrypted
 
+    def to_python(self, value: Any) -> Secret:
+        """What `dumpdata` has written, for `loaddata`: encrypted already."""
+        return value if isinstance(value, Secret) else Secret(str(value or ""))
+
     def value_to_string(self, obj: models.Model) -> str:
         """The encrypted text, for `dumpdata`."""
         return self.get_prep_value(self.value_from_object(obj))

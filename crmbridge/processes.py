@@ -102,5 +102,5 @@ def manage(*arguments: str) -> list[str]:
 
 def web_server(port: int) -> list[str]:
     """The command line of the web server on this machine's `port`."""
-    options = ["--bind", f"127.0.0.1:{port}", "--threads", "8", "--graceful-timeout", "3"]
+    options = ["--bind", f"127.0.0.1:{port}", "--threads", "8", "--graceful-timeout", "3", "--no-control-socket"]
     return [sys.executable, "-m", "gunicorn", "crmbridge.wsgi", *options]

@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.decorators.http import require_POST
+from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from coupling.urls import table_urls
@@ -46,6 +47,7 @@ urlpatterns = [
     path("connection/preflight/", include("coupling.preflight.urls")),
     path("tables/", include(table_urls(more_filters=[WITH_ERRORS, WAITING]))),
     path("", include("sync.urls")),
+    path("api/", RedirectView.as_view(pattern_name="api:docs", http_method_names=["get"]), name="api"),
     path("api/v1/", include((api.router.urls, "api-v1"))),
     path("api/", include((api.schema_urls(), "api"))),
     path("healthz", healthz, name="healthz"),

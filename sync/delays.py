@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from django.utils import timezone
 
 from sync.models import JobQueueEntry, JobQueueLogEntry, JobStatus, LogState
+from sync.rest import is_at_rest
 
 PERIOD: Final = timedelta(days=7)
 _RUNS_BY_ITSELF: Final = (JobStatus.READY, JobStatus.WAITING, JobStatus.INACTIVE, JobStatus.ERROR)
@@ -20,7 +21,7 @@ _RUNS_BY_ITSELF: Final = (JobStatus.READY, JobStatus.WAITING, JobStatus.INACTIVE
 
 class Delay(NamedTuple):
     """How long ago both sides were the same for sure, the longest that this has been in a week, and in how long the
-    next run is due: None where it runs now, or does not by itself."""
+    next run is due: None where it runs now, or does not by itself, as while the connection is disabled."""
 
     present: timedelta
     worst: timedelta
@@ -35,11 +36,13 @@ def delays(entries: Iterable[JobQueueEntry]) -> Iterator[tuple[JobQueueEntry, De
     for entry_id, at in recent.order_by("finished_at").values_list("entry", "finished_at"):
         assert at
         successes[entry_id].append(at)
+    rests = bool(entries) and is_at_rest()
     for entry in entries:
-        yield entry, _delay(entry, successes[entry.pk] or [entry.last_success_at or entry.created_at], now)
+        moments = successes[entry.pk] or [entry.last_success_at or entry.created_at]
+        is_coming = not rests and entry.status in _RUNS_BY_ITSELF
+        yield entry, _delay(moments, entry.earliest_start if is_coming else None, now)
 
 
-def _delay(entry: JobQueueEntry, moments: list[datetime], now: datetime) -> Delay:
+def _delay(moments: list[datetime], coming: datetime | None, now: datetime) -> Delay:
     worst = max(later - earlier for earlier, later in pairwise([*moments, now]))
-    is_coming = entry.status in _RUNS_BY_ITSELF
-    return Delay(now - moments[-1], worst, max(entry.earliest_start - now, timedelta(0)) if is_coming else None)
+    return Delay(now - moments[-1], worst, max(coming - now, timedelta(0)) if coming else None)

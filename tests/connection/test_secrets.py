@@ -36,6 +36,16 @@ def test_the_secret_comes_back_as_it_went_in() -> None:
     assert stored().client_secret.reveal() == SECRET
 
 
+def test_a_secret_that_is_moved_to_another_database_can_be_read_there() -> None:
+    """By `dumpdata` and `loaddata`, as docs/operations.md tells it."""
+    dump = serializers.serialize("json", [stored()])
+    assert SECRET not in dump
+    CRMConnection.objects.all().delete()
+    for loaded in serializers.deserialize("json", dump):
+        loaded.save()
+    assert CRMConnection.objects.get().client_secret.reveal() == SECRET
+
+
 def test_the_database_holds_only_the_encrypted_secret() -> None:
     stored()
     with database.cursor() as cursor:

@@ -48,6 +48,7 @@ PAGES: Final = {
     "guide:mappings": {"GET": VIEWER},
     "guide:switch_mapping": {"POST": ADMINISTRATOR},
     "search": {"GET": MEMBER},
+    "api": {"GET": MEMBER},
     "help": {"GET": MEMBER},
     "help_topic": {"GET": MEMBER},
     "copied_database": {"POST": ADMINISTRATOR},

@@ -147,3 +147,4 @@ def test_the_schema_is_valid_and_names_both_ways_in(client: Client, alice: User)
     client.force_login(alice)
     assert client.get("/api/schema/").status_code == 200
     assert "swagger-ui" in client.get("/api/docs/").content.decode()
+    assert client.get("/api/")["Location"] == "/api/docs/"

@@ -41,6 +41,12 @@ def test_anybody_may_ask_whether_the_process_lives(client: Client) -> None:
     assert client.post("/healthz").status_code == 405
 
 
+def test_a_load_balancer_asks_from_inside_where_there_is_no_https(settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    statuses = {address: Client().get(address).status_code for address in ("/healthz", "/readyz", "/metrics", "/")}
+    assert statuses == {"/healthz": 200, "/readyz": 200, "/metrics": 301, "/": 301}
+
+
 def test_ready_while_everything_answers(client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200

@@ -200,7 +200,11 @@ def test_e9_the_delay_is_told_and_silence_is_an_alarm(entry: JobQueueEntry) -> N
         entry.log.create(state=LogState.FINISHED, finished_at=now - timedelta(hours=hours))
     JobQueueEntry.objects.update(last_success_at=now - timedelta(hours=11))
     entry.refresh_from_db()
-    [(_entry, (present, worst, _until_next))] = delays([entry])
+    [(_entry, (present, worst, until_next))] = delays([entry])
     assert round(present.total_seconds() / 3600) == 11
     assert round(worst.total_seconds() / 3600) == 11
+    assert until_next is not None
+    CRMConnection.objects.update(is_enabled=False)
+    [(_entry, (_present, _worst, until_next))] = delays([entry])
+    assert until_next is None, "nothing runs while the connection is disabled"
     assert schedules.silent() == []
