@@ -133,6 +133,7 @@ class SolutionImportAdmin(ModelAdmin):
     list_filter = ("state",)
     fields = (
         "connection",
+        "address",
         "version",
         "state",
         "reason",

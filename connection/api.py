@@ -46,6 +46,7 @@ class SolutionImportSerializer(serializers.ModelSerializer[SolutionImport]):
         fields = (
             "id",
             "connection",
+            "address",
             "version",
             "state",
             "progress",

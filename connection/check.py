@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
@@ -12,12 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from connection.clients import client_for
 from connection.dataverse.address import crm_address
-from connection.errors import CRMBridgeError, FixSetup, Text
+from connection.errors import CRMBridgeError, Text
+from connection.models import CRMConnection, SettingsChanged
 from connection.signals import connection_enabled, connection_enabling, environment_changed
 from connection.texts import in_every_language
-
-if TYPE_CHECKING:
-    from connection.models import CRMConnection
 
 # Tables that every Dynamics 365 Sales environment has and every mapping leans on.
 TABLES = ("systemuser", "transactioncurrency", "account", "contact")
@@ -32,16 +29,6 @@ _FOUND_OUT = (
     "base_currency_id",
     "base_currency_code",
 )
-
-# What the test has proven, where it passes.
-_TESTED = ("address", "authority", "tenant_id", "client_id", "client_secret", "certificate")
-
-
-class SettingsChanged(FixSetup):
-    """Somebody changed the settings while they were tested, so that the test says nothing about the new ones."""
-
-    text = gettext_lazy("The settings were changed by somebody else during the test.")
-    fix = gettext_lazy("Look at the settings, then enable the connection again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +76,20 @@ class ConnectionReport:
         return "\n".join(map(str, self.steps))
 
 
-def check_connection(connection: "CRMConnection") -> ConnectionReport:
-    """Test the saved `connection` and store the result on it. Raises nothing of ours: failures are in the report."""
+def check_connection(connection: CRMConnection) -> ConnectionReport:
+    """Test the saved `connection` and store the result on it. Raises nothing of ours: failures are in the report.
+
+    That the settings were changed meanwhile is a failure too, and nothing is stored then.
+    """
     report = ConnectionReport(tuple(_steps(connection)))
     connection.last_tested_at = timezone.now()
     connection.last_test_results = in_every_language(report)
-    connection.save(update_fields=_FOUND_OUT)
+    if not connection.as_read().update(**{name: getattr(connection, name) for name in _FOUND_OUT}):
+        return ConnectionReport((Step(_SAME_SETTINGS, SettingsChanged()),))
     return report
 
 
-def enable(connection: "CRMConnection") -> ConnectionReport:
+def enable(connection: CRMConnection) -> ConnectionReport:
     """Test `connection` and, where the test passes and no other room objects, switch it on and tell the other rooms.
 
     What is switched on is what was tested; of two who enable it at once, one tells the other rooms.
@@ -107,36 +98,36 @@ def enable(connection: "CRMConnection") -> ConnectionReport:
     if not report.ok:
         return report
     try:
-        connection_enabling.send(type(connection), connection=connection)
+        connection_enabling.send(CRMConnection, connection=connection)
     except CRMBridgeError as error:
         return report.ending_at(gettext_lazy("Nothing else stands in the way"), error)
     if not _switch_on(connection):
-        return report.ending_at(gettext_lazy("The settings are those tested"), SettingsChanged())
+        return report.ending_at(_SAME_SETTINGS, SettingsChanged())
     connection.refresh_from_db()
     return report
 
 
 @transaction.atomic
-def _switch_on(connection: "CRMConnection") -> bool:
+def _switch_on(connection: CRMConnection) -> bool:
     """Whether what was tested is enabled now, by us or by somebody who was faster."""
-    rows = type(connection).objects.filter(pk=connection.pk, **{name: getattr(connection, name) for name in _TESTED})
+    rows = connection.as_read()
     where = {"enabled_organization_id": connection.organization_id, "enabled_address": connection.address}
     values: dict[str, object] = {"is_enabled": True, "disable_reasons": {}, "installation": settings.INSTALLATION}
     if not rows.filter(is_enabled=False).update(**values, **where):
         return rows.exists()
     if any(getattr(connection, name) != value for name, value in where.items()):
-        environment_changed.send(type(connection), connection=connection)
-    transaction.on_commit(lambda: connection_enabled.send(type(connection), connection=connection))
+        environment_changed.send(CRMConnection, connection=connection)
+    transaction.on_commit(lambda: connection_enabled.send(CRMConnection, connection=connection))
     return True
 
 
-def disable(connection: "CRMConnection", reason: Text) -> None:
+def disable(connection: CRMConnection, reason: Text) -> None:
     """Switch the connection off; `reason` (translated lazily) is shown to whoever wonders why."""
     connection.is_enabled, connection.disable_reasons = False, in_every_language(reason)
     connection.save(update_fields=["is_enabled", "disable_reasons"])
 
 
-def _steps(connection: "CRMConnection") -> Iterator[Step]:
+def _steps(connection: CRMConnection) -> Iterator[Step]:
     """The steps in their order, up to the first that fails."""
     for title, take in _STEPS:
         try:
@@ -147,7 +138,7 @@ def _steps(connection: "CRMConnection") -> Iterator[Step]:
         yield Step(title)
 
 
-def _identify(connection: "CRMConnection") -> None:
+def _identify(connection: CRMConnection) -> None:
     """Ask who we are and where, and note it; what is known of another environment's tables is dropped."""
     client = client_for(connection)
     me, organization = client.who_am_i(), client.organization()
@@ -161,12 +152,12 @@ def _identify(connection: "CRMConnection") -> None:
     connection.base_currency_code = organization.base_currency_code
 
 
-def _read_tables(connection: "CRMConnection") -> None:
+def _read_tables(connection: CRMConnection) -> None:
     for table in TABLES:
         client_for(connection).can_read(table)
 
 
-_STEPS: tuple[tuple[Text, Callable[["CRMConnection"], object]], ...] = (
+_STEPS: tuple[tuple[Text, Callable[[CRMConnection], object]], ...] = (
     (gettext_lazy("The address is one of Dynamics CRM"), lambda connection: crm_address(connection.address)),
     (gettext_lazy("The server can be reached"), lambda connection: client_for(connection).probe()),
     (gettext_lazy("The sign-in works"), lambda connection: client_for(connection).sign_in()),
@@ -174,3 +165,4 @@ _STEPS: tuple[tuple[Text, Callable[["CRMConnection"], object]], ...] = (
     (gettext_lazy("The tables can be read"), _read_tables),
 )
 _STEPS_TO_SIGN_IN = 3
+_SAME_SETTINGS = gettext_lazy("The settings are those tested")

@@ -17,7 +17,7 @@ from connection import person
 from connection.administrator import check_administrator
 from connection.dataverse.client import DataverseClient
 from connection.errors import Text
-from connection.models import CRMConnection
+from connection.models import CRMConnection, SettingsChanged
 from connection.solution.importing import begin_import, run_in_background
 from connection.users import check_sync_user, find_sync_user, give_roles, shown
 
@@ -60,6 +60,6 @@ def _give_roles(order: Order, connection: CRMConnection, client: DataverseClient
     user = find_sync_user(client, order.sync_user or connection.client_id)
     check_sync_user(connection, client, user, administrator)
     report = give_roles(client, user)
-    connection.sync_user_name, connection.user_id = shown(user), user.id
-    connection.save(update_fields=["sync_user_name", "user_id"])
+    if not connection.as_read("address", "client_id").update(sync_user_name=shown(user), user_id=user.id):
+        raise SettingsChanged(technical=str(report))
     return str(report)

@@ -19,12 +19,22 @@ from connection.fields import EncryptedTextField, Secret
 from connection.installation import is_copy, refuse_copy
 from connection.texts import Texts, in_language
 
+# What a test proves, where it passes.
+SETTINGS = ("address", "authority", "tenant_id", "client_id", "client_secret", "certificate")
+
 
 class NotConnected(FixSetup):
     """There is no connection, or it is switched off."""
 
     text = _("crmbridge is not connected to Dynamics CRM.")
     fix = _("Set up and enable the connection on the CRM Connection Setup page.")
+
+
+class SettingsChanged(FixSetup):
+    """Somebody changed the settings meanwhile, so that what was learned under the old ones says nothing of the new."""
+
+    text = _("The settings were changed by somebody else meanwhile.")
+    fix = _("Look at the settings, then try again.")
 
 
 class SettingsLocked(FixSetup):
@@ -113,6 +123,14 @@ class CRMConnection(models.Model):
         """Whether another installation enabled the connection, so that this one is in safe mode."""
         return is_copy(self)
 
+    def as_read(self, *names: str) -> "models.QuerySet[CRMConnection]":
+        """This row, as long as these settings (without names: all that a test proves) still are those that were read.
+
+        What was learned through the CRM is written to it alone.
+        """
+        read = {name: getattr(self, name) for name in names or SETTINGS}
+        return CRMConnection.objects.filter(pk=self.pk, **read)
+
     def was_enabled_elsewhere(self, organization_id: uuid.UUID | None) -> bool:
         """Whether it was last enabled with another environment than that of `organization_id`."""
         return self.enabled_organization_id not in (None, organization_id)
@@ -159,7 +177,7 @@ class SolutionImport(models.Model):
 
     At most one runs for a connection, which the database itself makes sure of. `import_job_id` is chosen before the
     call, so that the CRM can be asked how it ended even where the server was killed meanwhile; `reasons` say why it
-    failed.
+    failed. It concerns the environment at `address`, also where the connection leads to another one by now.
     """
 
     class State(models.TextChoices):
@@ -176,6 +194,7 @@ class SolutionImport(models.Model):
     connection = models.ForeignKey(
         CRMConnection, on_delete=models.CASCADE, related_name="imports", verbose_name=_("connection")
     )
+    address = models.CharField(_("address"), max_length=250)
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("started by")
     )

@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
             name='SolutionImport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('address', models.CharField(max_length=250, verbose_name='address')),
                 ('started_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='started')),
                 ('heartbeat_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='last sign of life')),
                 ('ended_at', models.DateTimeField(null=True, verbose_name='ended')),

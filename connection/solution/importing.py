@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, connections, transaction
-from django.db.models import Value
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -73,7 +73,9 @@ def begin_import(connection: CRMConnection, client: DataverseClient, user: Any) 
         raise NewerInstalled(format_lazy(text, installed=state.installed, shipped=state.shipped))
     try:
         with transaction.atomic():
-            return SolutionImport.objects.create(connection=connection, started_by=user, version=state.shipped)
+            return SolutionImport.objects.create(
+                connection=connection, address=connection.address, started_by=user, version=state.shipped
+            )
     except IntegrityError:
         raise ImportRunning from None
 
@@ -117,7 +119,7 @@ def interrupt_silent(connection: CRMConnection) -> None:
 def settle(connection: CRMConnection, client: DataverseClient) -> None:
     """Ask the CRM how interrupted imports ended. Raises ImportRunning where it still works on one, and what it says."""
     interrupt_silent(connection)
-    for row in connection.imports.filter(state=State.INTERRUPTED):
+    for row in _imports_here(connection).filter(state=State.INTERRUPTED):
         if _settled(row, client, may_arrive=False) is not None:
             raise ImportRunning(_("Dynamics CRM still works on the import that was interrupted."))
 
@@ -131,9 +133,13 @@ def settle_where_allowed(connection: CRMConnection) -> None:
 
 
 def latest_import(connection: CRMConnection) -> SolutionImport | None:
-    """The last import, with what is known of it now."""
+    """The last import into the environment that the connection leads to, with what is known of it now."""
     interrupt_silent(connection)
-    return connection.imports.select_related("started_by").order_by("-started_at", "-pk").first()
+    return _imports_here(connection).select_related("started_by").order_by("-started_at", "-pk").first()
+
+
+def _imports_here(connection: CRMConnection) -> "QuerySet[SolutionImport]":
+    return connection.imports.filter(address=connection.address)
 
 
 def _send(row: SolutionImport, client: DataverseClient) -> bool:

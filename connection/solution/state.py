@@ -70,10 +70,10 @@ def compared(installed: str | None) -> SolutionState:
 
 
 def note_version(connection: "CRMConnection", installed: str | None) -> None:
-    """Remember which version was seen."""
+    """Remember which version was seen, unless the connection leads to another environment by now."""
     if connection.solution_version != (installed or ""):
         connection.solution_version = installed or ""
-        connection.save(update_fields=["solution_version"])
+        connection.as_read("address").update(solution_version=connection.solution_version)
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -15,7 +15,9 @@ from django.utils import timezone
 
 from connection.check import check_connection, disable, enable
 from connection.clients import client_for, new_client
-from connection.models import CRMConnection, NotConnected, TableMetadata
+from connection.dataverse.administration import Administration
+from connection.dataverse.client import DataverseClient, Organization
+from connection.models import CRMConnection, NotConnected, SolutionImport, TableMetadata
 from connection.signals import connection_enabled
 from tests.connection.conftest import SandboxDetails, connection_to, stored
 
@@ -116,6 +118,48 @@ def test_enabling_is_told_after_the_commit(
     finally:
         connection_enabled.disconnect(listen)
     assert told == [connection]
+
+
+@pytest.mark.parametrize("door", ["test", "enable"])
+def test_what_was_learned_of_old_settings_is_not_said_of_new_ones(
+    connection: CRMConnection, admin_client: Client, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    other = {
+        "address": "https://other.crm4.dynamics.com",
+        "user_id": None,
+        "sync_user_name": "",
+        "solution_version": "",
+    }
+    ask = DataverseClient.organization
+
+    def while_somebody_saves_other_settings(client: DataverseClient) -> Organization:
+        CRMConnection.objects.update(**other)
+        return ask(client)
+
+    monkeypatch.setattr(DataverseClient, "organization", while_somebody_saves_other_settings)
+    page = admin_client.post(f"/connection/{door}/").content.decode()
+    assert "The settings were changed by somebody else meanwhile." in page
+    nothing = {"is_enabled": False, "organization_id": None, "last_tested_at": None}
+    assert CRMConnection.objects.filter(**other, **nothing).exists(), stored()
+
+
+def test_the_version_of_the_solution_is_that_of_the_environment(
+    connection: CRMConnection, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def while_the_address_is_changed(administration: Administration, unique_name: str) -> str:
+        CRMConnection.objects.update(address="https://other.crm4.dynamics.com", solution_version="")
+        return "1.2.3.4"
+
+    monkeypatch.setattr(Administration, "solution_version", while_the_address_is_changed)
+    assert "1.2.3.4" in admin_client.get("/connection/solution/").content.decode()
+    assert CRMConnection.objects.get().solution_version == ""
+
+
+def test_the_latest_import_is_one_into_this_environment(connection: CRMConnection, admin_client: Client) -> None:
+    SolutionImport.objects.create(connection=connection, address=connection.address, version="1.0", state="failed")
+    assert "Latest import" in admin_client.get("/connection/solution/").content.decode()
+    CRMConnection.objects.update(address="https://localhost:1")
+    assert "Latest import" not in admin_client.get("/connection/solution/").content.decode()
 
 
 def test_the_client_is_shared_until_the_settings_change(connection: CRMConnection) -> None:

@@ -186,7 +186,9 @@ def test_an_import_whose_server_was_killed_is_settled_at_the_next_sign_in(
     visitor: Browser, connection: CRMConnection, api: SandboxSession, arrived: bool
 ) -> None:
     long_ago = timezone.now() - timedelta(minutes=6)
-    row = SolutionImport.objects.create(connection=connection, version=shipped().version, heartbeat_at=long_ago)
+    row = SolutionImport.objects.create(
+        connection=connection, address=connection.address, version=shipped().version, heartbeat_at=long_ago
+    )
     if arrived:
         install(api, shipped().version, str(row.import_job_id))
     page = visitor.client.get("/connection/solution/").content.decode()
@@ -262,7 +264,9 @@ def test_an_interrupted_import_that_waits_for_its_turn_in_the_crm_is_not_taken_f
     visitor: Browser, connection: CRMConnection, sandbox: SandboxProcess, api: SandboxSession
 ) -> None:
     """The CRM makes the import job only when its system job has its turn."""
-    row = SolutionImport.objects.create(connection=connection, version="1.0.0.0", state="interrupted")
+    row = SolutionImport.objects.create(
+        connection=connection, address=connection.address, version="1.0.0.0", state="interrupted"
+    )
     waiting = api("POST", "asyncoperations", {"name": "Import Solution", "operationtype": 203})
     assert "still works on the import" in visitor.errand("import")
     row.refresh_from_db()
@@ -301,7 +305,9 @@ def test_a_page_settles_an_interrupted_import_where_the_synchronization_user_may
     connection.set_secret(sandbox.details["client_secret"])
     connection.save()
     long_ago = timezone.now() - timedelta(minutes=6)
-    row = SolutionImport.objects.create(connection=connection, version=shipped().version, heartbeat_at=long_ago)
+    row = SolutionImport.objects.create(
+        connection=connection, address=connection.address, version=shipped().version, heartbeat_at=long_ago
+    )
     install(api, shipped().version, str(row.import_job_id))
     assert "Succeeded" in visitor.client.get("/connection/solution/").content.decode()
 

@@ -2,8 +2,12 @@
 
 import pytest
 
+from connection import errands
+from connection.dataverse.administration import User
+from connection.dataverse.client import DataverseClient
 from connection.models import CRMConnection
 from connection.solution import shipped
+from connection.users import RolesReport, give_roles
 from tests.sandbox_process import SandboxProcess, SandboxSession
 from tests.solution.conftest import ADMINISTRATOR, Browser, give_role, user_named
 
@@ -46,6 +50,19 @@ def test_s37_s38_the_user_gets_its_roles_and_the_report_says_which(
     said = ready.errand("roles")
     assert f"Roles given to {SYNC_USER}: {ROLES[1]}." in said
     assert f"had already: {ROLES[0]}." in said
+
+
+def test_the_user_of_other_settings_is_not_remembered(
+    ready: Browser, connection: CRMConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def while_another_application_is_saved(client: DataverseClient, user: User) -> RolesReport:
+        CRMConnection.objects.update(client_id="another application")
+        return give_roles(client, user)
+
+    monkeypatch.setattr(errands, "give_roles", while_another_application_is_saved)
+    assert "The settings were changed by somebody else meanwhile." in ready.errand("roles")
+    stored = CRMConnection.objects.get()
+    assert (stored.client_id, stored.sync_user_name, stored.user_id) == ("another application", "", None)
 
 
 def test_s35_an_administrator_is_refused_in_this_place(
