@@ -38,14 +38,16 @@ class Recovery(TextChoices):
 class CRMBridgeError(Exception):
     """Anything that the product can say in plain words.
 
-    `text` says what happened and `fix` what the reader can do about it (both translated when shown); `technical` is for
-    administrators and passes `mask`, so that no secret travels with an error. `code` is the other side's own name for
-    the fault (`0x80040217`, `AADSTS7000215`) where it has one. Subclasses give the default words as class attributes.
+    `text` says what happened and `fix` what the reader can do about it (both translated when shown), which is said in
+    another way where a job met it that tries again by itself: `fix_in_job`. `technical` is for administrators and
+    passes `mask`, so that no secret travels with an error. `code` is the other side's own name for the fault
+    (`0x80040217`, `AADSTS7000215`) where it has one. Subclasses give the default words as class attributes.
     """
 
     kind: ClassVar[Recovery] = Recovery.BUG
     text: Text = _("Something went wrong inside crmbridge.")
     fix: Text = _("Report this to whoever runs crmbridge, with the technical details.")
+    fix_in_job: Text = ""
 
     def __init__(
         self, text: Text | None = None, *, fix: Text | None = None, technical: str = "", code: str = ""
@@ -53,7 +55,7 @@ class CRMBridgeError(Exception):
         if text is not None:
             self.text = text
         if fix is not None:
-            self.fix = fix
+            self.fix = self.fix_in_job = fix
         self.technical = mask(technical)
         self.code = code
         super().__init__()
@@ -66,7 +68,8 @@ class RetryLater(CRMBridgeError):
     """Passes by itself. `retry_after` is the number of seconds that the other side asked for, if it did."""
 
     kind = Recovery.RETRY_LATER
-    fix = _("Nothing to do: crmbridge tries again by itself.")
+    fix = _("Try again in a moment.")
+    fix_in_job = _("Nothing to do: crmbridge tries again by itself.")
 
     def __init__(
         self,

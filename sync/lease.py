@@ -28,7 +28,7 @@ class AlreadyRunning(RetryLater):
     """Another process runs this mapping."""
 
     text = _("This mapping is being synchronized already.")
-    fix = _("Wait until that run has finished.")
+    fix = fix_in_job = _("Wait until that run has finished.")
 
 
 class LeaseLost(RetryLater):

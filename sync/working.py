@@ -71,14 +71,16 @@ class DatabaseAway(RetryLater):
     """Our own database cannot be used for the moment: it is locked, away, or its disk is full."""
 
     text = _("crmbridge's own database could not be used.")
-    fix = _("crmbridge tries again by itself; if this lasts, look at the database server and its free disk space.")
+    fix = fix_in_job = _(
+        "crmbridge tries again by itself; if this lasts, look at the database server and its free disk space."
+    )
 
 
 class WorkerLost(RetryLater):
     """Worker after worker died with this entry in hand."""
 
     text = _("The process that ran this ended without a word, time after time.")
-    fix = _("Look at the worker's log and the machine's memory, then restart the job.")
+    fix = fix_in_job = _("Look at the worker's log and the machine's memory, then restart the job.")
 
 
 def work_once() -> bool:

@@ -43,21 +43,24 @@ class Unreachable(RetryLater):
     """No connection came about: unknown name, refused, no TLS. Nothing was sent."""
 
     text = _("Dynamics CRM cannot be reached.")
-    fix = _("Check that the address is right and that this computer may connect to it. crmbridge keeps trying.")
+    fix = _("Check that the address is right and that this computer may connect to it, then try again.")
+    fix_in_job = _("Check that the address is right and that this computer may connect to it. crmbridge keeps trying.")
 
 
 class LoginUnavailable(RetryLater):
     """The login server does not answer, so there is no token."""
 
     text = _("The login server cannot be reached.")
-    fix = _("Check that this computer may connect to it. crmbridge keeps trying.")
+    fix = _("Check that this computer may connect to it, then try again.")
+    fix_in_job = _("Check that this computer may connect to it. crmbridge keeps trying.")
 
 
 class OutcomeUnknown(RetryLater):
     """The answer to a write was lost: nobody knows whether it landed. Read before writing again (I1)."""
 
     text = _("The answer of Dynamics CRM was lost, so it is not known whether the change arrived.")
-    fix = _("Nothing to do: crmbridge looks whether the change arrived before it tries again.")
+    fix = _("Look whether it did, then try again.")
+    fix_in_job = _("Nothing to do: crmbridge looks whether the change arrived before it tries again.")
 
 
 class AddressRefused(FixSetup):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from connection.errors import CRMBridgeError, Text
 from connection.forms import ConnectionForm
 from connection.models import CRMConnection
+from coupling.models import TableMapping
 from crmbridge.guide.seen import SeenForm
 from crmbridge.guide.tables import Choice, choices, choose, with_prerequisites
 from crmbridge.models import GuideDraft
@@ -147,8 +148,10 @@ class TablesForm(SeenForm, forms.Form):
         choose(with_prerequisites(self.cleaned_data["tables"], self.offered), self.connection)
 
     def _chosen(self) -> list[str]:
-        """The mappings that are on; on a fresh installation all that are offered."""
-        return sorted(with_prerequisites([each.name for each in self.offered if each.is_enabled], self.offered))
+        """The mappings that are on; before there are any, all that are offered, because most companies want them."""
+        is_first = not TableMapping.objects.exists()
+        on = [each.name for each in self.offered if each.is_enabled or is_first]
+        return sorted(with_prerequisites(on, self.offered))
 
 
 def _one_of_two(label: Text, yes: Text, no: Text) -> forms.TypedChoiceField:

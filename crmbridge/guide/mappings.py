@@ -45,16 +45,22 @@ class SwitchMappingView(SetupPage, View):
         with transaction.atomic():
             one_at_a_time()
             mapping = get_object_or_404(TableMapping, pk=pk)
-            switched = switch_on(mapping) if request.POST.get("to") == "on" else switch_off(mapping)
-        self._say(mapping, switched)
+            if request.POST.get("to") == "on":
+                self._say_on(mapping, switch_on(mapping))
+            else:
+                switch_off(mapping)
+                self._say_off(mapping)
         return HttpResponseRedirect(reverse("guide:mappings"))
 
-    def _say(self, mapping: TableMapping, switched: list[str]) -> None:
-        names = ", ".join(switched)
-        if mapping.is_enabled and switched:
+    def _say_on(self, mapping: TableMapping, switched: list[str]) -> None:
+        if switched:
             text = ngettext("Switched on: %(names)s.", "Switched on with what it needs: %(names)s.", len(switched))
-            messages.success(self.request, text % {"names": names})
-        elif mapping.is_enabled:
+            messages.success(self.request, text % {"names": ", ".join(switched)})
+        else:
+            messages.info(self.request, _("%(mapping)s was on already.") % {"mapping": mapping})
+
+    def _say_off(self, mapping: TableMapping) -> None:
+        if mapping.is_enabled:
             messages.error(self.request, _("%(mapping)s stays on: others need it.") % {"mapping": mapping})
         else:
             messages.success(self.request, _("Switched off: %(names)s. Its couplings stay.") % {"names": mapping})

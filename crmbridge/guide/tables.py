@@ -137,7 +137,7 @@ def _installed(mapping: TableMapping, needs: Collection[str], default: DefaultMa
 
 
 def _offered(default: DefaultMapping) -> Choice:
-    """A default mapping that is not installed: offered as chosen, because most companies want it."""
+    """A default mapping that is not installed."""
     return Choice(
         default.name,
         default.erp_table,
@@ -145,7 +145,7 @@ def _offered(default: DefaultMapping) -> Choice:
         default.direction,
         default.about,
         default.needs,
-        True,
+        False,
         default.erp_filter,
         default.crm_filter,
     )

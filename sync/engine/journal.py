@@ -212,7 +212,7 @@ def _error(run: Pass, case: Case, known: SynchError | None) -> SynchError:
     row = known or SynchError(mapping=run.mapping, side=run.side, record_id=case.id)
     row.attempts = known.attempts + 1 if known else 1
     row.kind, row.code, row.technical = case.error.kind, case.error.code[:40], case.error.technical
-    row.text, row.fix = in_every_language(case.error.text), in_every_language(case.error.fix)
+    row.text, row.fix = in_every_language(case.error.text), in_every_language(case.error.fix_in_job or case.error.fix)
     row.record_name = case.record.name[:250] if case.record else ""
     row.job, row.last_at = run.job, timezone.now()
     return row

@@ -253,8 +253,8 @@ def _end(job: SynchJob, owner: str, state: JobState, error: CRMBridgeError | Non
 
 
 def text_and_fix(error: CRMBridgeError) -> dict[str, str]:
-    """What an error says, with what to do, in every language."""
-    texts, fixes = in_every_language(error.text), in_every_language(error.fix)
+    """What an error says that a job met, with what to do, in every language."""
+    texts, fixes = in_every_language(error.text), in_every_language(error.fix_in_job or error.fix)
     return {code: f"{text} {fixes[code]}" for code, text in texts.items()}
 
 
