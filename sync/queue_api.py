@@ -188,9 +188,9 @@ class ReviewLineSerializer(serializers.Serializer[ReviewLine]):
     waits_for = serializers.SerializerMethodField()
     job_queue_entry = serializers.IntegerField(source="line.entry_id", allow_null=True)
     job_queue_entry_status = serializers.CharField(source="entry_status.value")
-    to_job = serializers.IntegerField(source="to_job.pk", default=None)
+    to_job = serializers.IntegerField(source="to_way.last.pk", default=None)
     to_job_status = serializers.CharField(source="to_status.value")
-    from_job = serializers.IntegerField(source="from_job.pk", default=None)
+    from_job = serializers.IntegerField(source="from_way.last.pk", default=None)
     from_job_status = serializers.CharField(source="from_status.value")
     message = serializers.CharField()
     failed_records = serializers.IntegerField(source="failed")
@@ -203,7 +203,7 @@ class ReviewLineSerializer(serializers.Serializer[ReviewLine]):
 
 
 class ReviewSerializer(serializers.Serializer[Review]):
-    """A full synchronization with its lines, progress, rate (records a second) and the seconds left."""
+    """A full synchronization with its lines, progress, rate (records a second), the seconds left, and why all rests."""
 
     id = serializers.IntegerField(source="full.pk")
     state = serializers.CharField(source="full.state")
@@ -214,6 +214,7 @@ class ReviewSerializer(serializers.Serializer[Review]):
     percent = serializers.IntegerField()
     rate = serializers.FloatField(allow_null=True)
     seconds_left = Seconds(source="time_left", allow_null=True)
+    at_rest = serializers.CharField(allow_null=True)
     lines = ReviewLineSerializer(many=True)
 
 

@@ -28,3 +28,12 @@ def closed_connections() -> QuerySet[CRMConnection]:
 def is_at_rest() -> bool:
     """Whether nothing may be worked on now, for either reason."""
     return why_at_rest() is not None or closed_connections().exists()
+
+
+def why_nothing_moves() -> CRMBridgeError | None:
+    """Why nothing may be worked on now, for whoever looks at work that stands still; None where something may."""
+    try:
+        CRMConnection.enabled()
+    except CRMBridgeError as error:
+        return error
+    return why_at_rest()

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
+from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from connection.errors import CRMBridgeError
 from coupling.models import Direction
 from sync.fullsync import has_failed, has_finished, waits_for
 from sync.models import (
@@ -28,6 +30,7 @@ from sync.models import (
     SynchJob,
     Waiting,
 )
+from sync.rest import why_nothing_moves
 
 # A rate from the first moments says nothing.
 SETTLED_AFTER = timedelta(seconds=3)
@@ -44,12 +47,38 @@ NEVER = Status()
 
 
 @dataclass(frozen=True)
+class Way:
+    """The jobs of a line in one direction: one an attempt, of which the last says how it stands."""
+
+    jobs: tuple[SynchJob, ...] = ()
+
+    @property
+    def last(self) -> SynchJob | None:
+        """The latest; None where it was never started."""
+        return self.jobs[-1] if self.jobs else None
+
+    @property
+    def read(self) -> int:
+        """Records read in all attempts, each of which goes on where the one before stopped."""
+        return sum(job.read for job in self.jobs)
+
+    @property
+    def failed(self) -> int:
+        """Records that failed. What an attempt counted as failed because it broke off, the next one has read again."""
+        broken_off = sum(job.open_errors for job in self.jobs[:-1])  # type: ignore[attr-defined]
+        return broken_off + self.jobs[-1].failed if self.jobs else 0
+
+
+NOT_RUN = Way()
+
+
+@dataclass(frozen=True)
 class ReviewLine:
     """One mapping's line with its jobs (S77)."""
 
     line: FullSynchReviewLine
-    to_job: SynchJob | None
-    from_job: SynchJob | None
+    to_way: Way
+    from_way: Way
 
     @property
     def entry(self) -> JobQueueEntry | None:
@@ -64,12 +93,12 @@ class ReviewLine:
     @property
     def to_status(self) -> Status:
         """**To Int. Table Job Status**."""
-        return self._status_of(self.to_job)
+        return self._status_of(self.to_way)
 
     @property
     def from_status(self) -> Status:
         """**From Int. Table Job Status**."""
-        return self._status_of(self.from_job)
+        return self._status_of(self.from_way)
 
     @property
     def depends_on(self) -> list[str]:
@@ -88,8 +117,13 @@ class ReviewLine:
 
     @property
     def failed(self) -> int:
-        """Records that failed in its jobs."""
-        return sum(job.failed for job in {self.to_job, self.from_job} if job)
+        """Records that failed in its jobs. One that couples has the same jobs both ways."""
+        return sum(way.failed for way in {self.to_way, self.from_way})
+
+    @property
+    def read(self) -> int:
+        """Records read in its jobs, those that were read again included."""
+        return sum(way.read for way in {self.to_way, self.from_way})
 
     @property
     def message(self) -> str:
@@ -125,8 +159,8 @@ class ReviewLine:
         """How many of them it has looked at; all, once it has finished."""
         if has_finished(self.line):
             return self.total
-        sides = ((self.to_job, self.line.erp_count), (self.from_job, self.line.crm_count))
-        return min(sum(min(job.read, count) for job, count in sides if job), self.total)
+        sides = ((self.to_way, self.line.erp_count), (self.from_way, self.line.crm_count))
+        return min(sum(min(way.read, count) for way, count in sides), self.total)
 
     @property
     def is_reading(self) -> bool:
@@ -140,15 +174,16 @@ class ReviewLine:
             return 100
         return min(99, 100 * self.done // self.total) if self.total else 0
 
-    def _status_of(self, job: SynchJob | None) -> Status:
+    def _status_of(self, way: Way) -> Status:
         """Blank, In Process, Success, or Error where the job or one of its records failed (F4.5)."""
+        job = way.last
         if job is None:
             return NEVER
         if job.state == JobState.RUNNING:
             # A job that has begun stands still with its entry.
             is_paused = self.entry is not None and self.entry.status == JobStatus.ON_HOLD
             return self.entry_status if is_paused else Status("running", _("In Process"))
-        is_bad = job.state == JobState.FAILED or job.failed
+        is_bad = job.state == JobState.FAILED or way.failed
         return Status("error", _("Error")) if is_bad else Status("finished", _("Success"))
 
 
@@ -165,14 +200,21 @@ class Review:
         """Read it as it stands now."""
         rows = full.lines.select_related("entry", "mapping").prefetch_related("depends_on__entry")
         lines = list(rows)
-        jobs: dict[tuple[int, str], SynchJob] = {}
+        jobs: dict[tuple[int, str], Way] = {}
         entries = [line.entry_id for line in lines if line.entry_id]
-        found = SynchJob.objects.filter(execution__entry__in=entries).select_related("execution", "mapping")
-        for job in found.order_by("pk"):
+        standing = Count("errors", filter=Q(errors__resolved_at=None))
+        found = SynchJob.objects.filter(execution__entry__in=entries).annotate(open_errors=standing)
+        for job in found.select_related("execution", "mapping").order_by("pk"):
             assert job.execution
             ways = [job.direction] if job.type == JobType.SYNCHRONIZATION else [Direction.TO_CRM, Direction.FROM_CRM]
-            jobs |= {(job.execution.entry_id, way): job for way in ways}
+            for key in ((job.execution.entry_id, way) for way in ways):
+                jobs[key] = Way((*jobs.get(key, NOT_RUN).jobs, job))
         return cls(full, [_with_jobs(line, jobs) for line in lines], timezone.now())
+
+    @cached_property
+    def at_rest(self) -> CRMBridgeError | None:
+        """Why nothing of it moves although it could; None where something may, or it has ended."""
+        return why_nothing_moves() if self.full.is_current else None
 
     @property
     def is_live(self) -> bool:
@@ -245,11 +287,12 @@ class Review:
 
     @property
     def rate(self) -> float | None:
-        """Records a second since the start; None where it does not run, or has only begun."""
-        if self.full.state != FullSynchState.RUNNING or self.full.started_at is None:
+        """Records a second since it was started or gone on with; None where it does not run, or has only begun."""
+        if self.full.state != FullSynchState.RUNNING or self.full.resumed_at is None or self.at_rest:
             return None
-        elapsed = self.now - self.full.started_at
-        return self.done / elapsed.total_seconds() if self.done and elapsed > SETTLED_AFTER else None
+        elapsed = self.now - self.full.resumed_at
+        read = sum(line.read for line in self.lines) - self.full.read_before
+        return read / elapsed.total_seconds() if read > 0 and elapsed > SETTLED_AFTER else None
 
     @property
     def time_left(self) -> timedelta | None:
@@ -257,8 +300,8 @@ class Review:
         return timedelta(seconds=round((self.total - self.done) / self.rate)) if self.rate else None
 
 
-def _with_jobs(line: FullSynchReviewLine, jobs: dict[tuple[int, str], SynchJob]) -> ReviewLine:
+def _with_jobs(line: FullSynchReviewLine, jobs: dict[tuple[int, str], Way]) -> ReviewLine:
     direction, entry = Direction(line.direction), line.entry_id or 0
-    to_job = jobs.get((entry, Direction.TO_CRM)) if direction.to_crm else None
-    from_job = jobs.get((entry, Direction.FROM_CRM)) if direction.from_crm else None
-    return ReviewLine(line, to_job, from_job)
+    to_way = jobs.get((entry, Direction.TO_CRM), NOT_RUN) if direction.to_crm else NOT_RUN
+    from_way = jobs.get((entry, Direction.FROM_CRM), NOT_RUN) if direction.from_crm else NOT_RUN
+    return ReviewLine(line, to_way, from_way)

@@ -89,7 +89,7 @@ def half_way(full: FullSynchronization, alice: User) -> None:
     run(full, "CUSTOMER", JobStatus.IN_PROCESS, JobState.RUNNING, read=7000, inserted=7000)
     started = timezone.now() - timedelta(seconds=60)
     FullSynchronization.objects.filter(pk=full.pk).update(
-        state=FullSynchState.RUNNING, started_by=alice, started_at=started
+        state=FullSynchState.RUNNING, started_by=alice, started_at=started, resumed_at=started
     )
 
 

@@ -1,6 +1,8 @@
 """The full synchronization: lines with reasons, order, failures, actions, and everything it survives (S70 to S84)."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,11 +10,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.db.models import F
 from django.test import Client
+from django.utils import timezone
 
 from connection.dataverse.client import DataverseClient
 from connection.dataverse.errors import Unreachable
 from connection.dataverse.writing import RowUpdate
 from connection.errors import FixSetup
+from connection.models import CRMConnection
 from coupling.models import Coupling, CouplingState, FieldMapping, TableMapping
 from financials.models import Customer
 from sync import fullsync, recommendation, working
@@ -28,13 +32,14 @@ from sync.models import (
     JobState,
     JobStatus,
     JobType,
+    LogState,
     Recommendation,
     SynchJob,
 )
 from sync.recommendation import Advice
 from sync.review import Review, ReviewLine
 from sync.working import sweep, work_once
-from tests.factories import ConnectionFactory, SynchJobFactory, WaitingFactory
+from tests.factories import ConnectionFactory, SynchErrorFactory, SynchJobFactory, WaitingFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -574,3 +579,60 @@ def test_s77_a_line_says_that_it_has_begun_and_a_paused_one_that_it_rests(
     fullsync.pause(full, alice)
     assert (country().to_status.value, country().entry_status.value) == ("on_hold", "on_hold")
     assert not Review.of(full).is_stopping
+
+
+def test_s77_failures_of_an_earlier_attempt_stay_on_the_line(graph: dict[str, TableMapping], alice: User) -> None:
+    full = prepare(alice)
+    full.lines.update(erp_count=100, crm_count=0)
+    start(full, alice)
+    entry = lines(full)["COUNTRY"].entry
+    assert entry
+    for attempt, read, failed in ((JobState.FAILED, 60, 31), (JobState.RUNNING, 30, 1)):
+        log = JobQueueLogEntry.objects.create(entry=entry, state=attempt)
+        job = SynchJobFactory.create(mapping=entry.mapping, execution=log, state=attempt, read=read, failed=failed)
+        # One record failed itself; the attempt that broke off counted the rest of its page as failed, too.
+        SynchErrorFactory.create(mapping=entry.mapping, job=job)
+    line = Review.of(full).lines[lines(full)["COUNTRY"].position]
+    assert (line.failed, line.to_way.failed, line.done) == (2, 2, 90)
+    entry.log.update(state=LogState.FINISHED)
+    SynchJob.objects.filter(state=JobState.RUNNING).update(state=JobState.FINISHED, failed=0)
+    line = Review.of(full).lines[lines(full)["COUNTRY"].position]
+    assert (line.failed, line.to_status.value) == (1, "error")
+
+
+def test_c10_the_rate_leaves_out_the_time_of_a_pause(
+    graph: dict[str, TableMapping], engine: dict[str, Any], alice: User
+) -> None:
+    def rate() -> float | None:
+        review = Review.of(FullSynchronization.objects.get(pk=full.pk))
+        assert review.full.resumed_at
+        return replace(review, now=review.full.resumed_at + timedelta(seconds=10)).rate
+
+    full = prepare(alice)
+    start(full, alice)
+    work_once()
+    SynchJob.objects.update(read=50)
+    assert rate() == 5
+    fullsync.pause(full, alice)
+    long_ago = timezone.now() - timedelta(hours=12)
+    FullSynchronization.objects.update(started_at=long_ago, resumed_at=long_ago)
+    start(full, alice)
+    assert rate() is None
+    SynchJob.objects.update(read=100)
+    assert rate() == 5
+
+
+def test_s75_whoever_looks_is_told_why_nothing_moves(
+    graph: dict[str, TableMapping], alice: User, admin_client: Client
+) -> None:
+    full = prepare(alice)
+    program, page = f"/api/v1/full-synchronizations/{full.pk}/", f"/full-synchronization/{full.pk}/"
+    assert admin_client.get(program).json()["at_rest"] is None
+    assert "Jobs rest" not in admin_client.get(page).content.decode()
+    CRMConnection.objects.update(is_enabled=False)
+    assert admin_client.post(f"{program}start/").json()["state"] == "running"
+    FullSynchronization.objects.update(resumed_at=timezone.now() - timedelta(hours=12))
+    sweep()
+    assert FullSynchronization.objects.filter(resumed_at__gt=timezone.now() - timedelta(hours=1)).exists()
+    assert "is not connected to Dynamics CRM" in admin_client.get(program).json()["at_rest"]
+    assert "Jobs rest: crmbridge is not connected" in admin_client.get(page).content.decode()

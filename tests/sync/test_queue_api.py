@@ -47,9 +47,9 @@ def test_a_program_prepares_starts_follows_pauses_and_cancels(program: Client) -
     assert (again.status_code, again.json()["code"]) == (409, "not_possible")
     (entry,) = program.get(ENTRIES).json()["results"]
     SynchJobFactory.create(read=5, execution=JobQueueEntry.objects.get().log.create())
-    FullSynchronization.objects.update(started_at=timezone.now() - timedelta(minutes=1))
+    FullSynchronization.objects.update(resumed_at=timezone.now() - timedelta(hours=1))
     review = program.get(one).json()
-    assert review["seconds_left"] == pytest.approx(180, rel=0.1)
+    assert review["seconds_left"] == pytest.approx(3 * 3600, rel=0.1)
     (line,) = review["lines"]
     assert (line["job_queue_entry"], line["job_queue_entry_status"]) == (entry["id"], "ready")
     assert (line["to_job_status"], line["from_job_status"], line["done"], line["total"]) == ("finished", "", 5, 20)
