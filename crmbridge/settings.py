@@ -37,11 +37,14 @@ ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
 )
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-SITE_ADDRESS = env.str("CRMBRIDGE_SITE_ADDRESS", "http://localhost:8000")
+_GIVEN_ADDRESS = env.str("CRMBRIDGE_SITE_ADDRESS", "")
+SITE_ADDRESS = _GIVEN_ADDRESS or "http://localhost:8000"
 
 # A database that was enabled by another installation is a copy, and makes no call to the CRM. All machines of an
-# installation have the same name: in production that of the site, unless they are told another.
-INSTALLATION = installation_id(env.str("CRMBRIDGE_INSTALLATION", SITE_ADDRESS if PRODUCTION else ""), VAR_DIR)
+# installation have the same name: in production that of the site, unless they are told another. A name that nobody
+# gave would be the same everywhere.
+INSTALLATION_NAME = env.str("CRMBRIDGE_INSTALLATION", "") or (_GIVEN_ADDRESS if PRODUCTION else "")
+INSTALLATION = installation_id(INSTALLATION_NAME, VAR_DIR)
 
 # What a Prometheus server shows at /metrics; empty lets in only people who may see synch jobs.
 METRICS_TOKEN = optional_secret("CRMBRIDGE_METRICS_TOKEN")

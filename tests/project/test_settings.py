@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.project.processes import ROOT, environment, manage
+from tests.project.processes import ROOT, environment, manage, run_code
 
 pytestmark = pytest.mark.any_database
 
@@ -40,6 +40,21 @@ def test_production_refuses_to_start_without_its_secrets(tmp_path: Path, missing
     assert done.returncode != 0
     assert f"Set {missing}" in done.stderr
     assert not list(tmp_path.glob("*.secret"))
+
+
+def test_production_is_told_from_another_also_where_nobody_named_it(tmp_path: Path) -> None:
+    """Else safe mode would take a copy of its database for the real one."""
+    nameless = {name: value for name, value in PRODUCTION.items() if name != "CRMBRIDGE_SITE_ADDRESS"}
+
+    def installation(folder: str, **given: str) -> str:
+        ask = "from django.conf import settings; print(settings.INSTALLATION)"
+        return run_code(ask, env=environment(tmp_path / folder, **given))
+
+    assert installation("here", **nameless) != installation("there", **nameless)
+    assert installation("here", **PRODUCTION) == installation("there", **PRODUCTION)
+    done = manage("check", "--deploy", "--fail-level", "WARNING", env=environment(tmp_path / "here", **nameless))
+    assert done.returncode != 0
+    assert "Set CRMBRIDGE_SITE_ADDRESS" in done.stderr
 
 
 def test_secrets_may_come_from_files(tmp_path: Path) -> None:
