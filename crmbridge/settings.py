@@ -161,6 +161,10 @@ Q_CLUSTER: dict[str, Any] = {
 # How often a mapping that sleeps asks the CRM for changes.
 PROBE_SECONDS = env.int("CRMBRIDGE_PROBE_SECONDS", 10)
 
+# A full synchronization of a table with at least twice as many records is shared by all workers that are free, in parts
+# of this size, unless it is 0. Each costs a few queries more; smaller ones end more evenly.
+RANGE_SIZE = env.int("CRMBRIDGE_RANGE_SIZE", 2000)
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

@@ -20,6 +20,7 @@ from sync.models import (
     FullSynchronization,
     JobQueueEntry,
     JobQueueLogEntry,
+    KeyRange,
     MailReceiver,
     Notification,
     NotificationReading,
@@ -123,9 +124,37 @@ class ChangeAdmin(ReadOnlyAdmin):
 class SynchStateAdmin(ReadOnlyAdmin):
     """Cursors and leases (I4, I5)."""
 
-    list_display = ("mapping", "erp_cursor", "crm_cursor", "lease_owner", "lease_until")
-    list_select_related = ("mapping",)
+    list_display = ("mapping", "erp_cursor", "crm_cursor", "lease_owner", "lease_until", "lease_job")
+    list_select_related = ("mapping", "lease_job__mapping")
     search_fields = ("mapping__name", "lease_owner")
+
+
+@admin.register(KeyRange)
+class KeyRangeAdmin(ReadOnlyAdmin):
+    """The parts of big tables that several workers read, as long as they do (I5)."""
+
+    list_display = ("job", "number", "done", "read", "lease_owner", "lease_until", "earliest_start")
+    list_filter = ("job__mapping",)
+    list_select_related = ("job__mapping",)
+    search_fields = ("job__mapping__name", "lease_owner")
+    fields = (
+        "job",
+        "number",
+        "after",
+        "until",
+        "position",
+        "done",
+        "read",
+        "lease_owner",
+        "lease_until",
+        "earliest_start",
+    )
+    readonly_fields = ("done",)
+
+    @admin.display(description=_("done"), boolean=True)
+    def done(self, key_range: KeyRange) -> bool:
+        """Whether all of it has been read."""
+        return key_range.is_done
 
 
 class LogInlineAdmin(LogInline):

@@ -18,13 +18,15 @@ from connection.errors import FixSetup
 from connection.models import CRMConnection
 from connection.texts import in_every_language
 from sync.engine.fingerprint import DISTRUSTED
-from sync.lease import LEASE, LeaseLost, has_run_out, is_dead, new_owner
+from sync.lease import LEASE, LeaseLost, free, has_run_out, is_dead, new_owner
 from sync.models import (
+    END,
     TRANSITIONS,
     Event,
     JobQueueEntry,
     JobState,
     JobStatus,
+    KeyRange,
     LogState,
     Request,
     SynchJob,
@@ -52,21 +54,31 @@ class ScheduleNotCancellable(FixSetup):
 
 
 def due() -> "QuerySet[JobQueueEntry]":
-    """The entries that may be taken now, the most urgent first.
+    """The entries that may be taken now, the most urgent first."""
+    now = timezone.now()
+    left = Q(status=JobStatus.IN_PROCESS) & (Q(lease_owner="") | has_run_out(now))
+    startable = Q(status__in=STARTABLE)
+    return _allowed().filter(left | startable, earliest_start__lte=now).order_by("priority", "pk")
 
-    All wait while the connection is disabled, in a copied database, and where a room above has all work rest
-    (`sync.rest`). Recurring ones rest while their mapping is off or nothing is connected, too.
-    """
+
+def _allowed() -> "QuerySet[JobQueueEntry]":
+    """All wait while the connection is disabled, in a copied database, and where a room above has all work rest
+    (`sync.rest`). Recurring ones rest while their mapping is off or nothing is connected, too."""
     if why_at_rest():
         return JobQueueEntry.objects.none()
-    now = timezone.now()
-    free = Q(status=JobStatus.IN_PROCESS) & (Q(lease_owner="") | has_run_out(now))
-    startable = Q(status__in=STARTABLE)
     connected = Exists(CRMConnection.objects.filter(is_enabled=True))
     closed = Exists(closed_connections())
     wanted = Q(interval_minutes=None) | (Q(mapping__is_enabled=True) & Q(connected))
-    entries = JobQueueEntry.objects.filter(wanted, free | startable, ~closed, earliest_start__lte=now)
-    return entries.order_by("priority", "pk")
+    return JobQueueEntry.objects.filter(wanted, ~closed)
+
+
+def shared() -> "QuerySet[KeyRange]":
+    """The key ranges that anybody may take now: of entries at work, the most urgent first."""
+    at_work = _allowed().filter(status=JobStatus.IN_PROCESS, request="")
+    jobs = SynchJob.objects.filter(state=JobState.RUNNING, execution__state=LogState.RUNNING)
+    left = KeyRange.objects.exclude(position=END).filter(earliest_start__lte=timezone.now())
+    rows = left.filter(job__in=jobs.filter(execution__entry__in=at_work))
+    return free(rows).order_by("job__execution__entry__priority", "job__execution__entry", "number")
 
 
 def take() -> JobQueueEntry | None:
@@ -107,8 +119,8 @@ def _seize(entry: JobQueueEntry, owner: str) -> bool:
 
 def _ask_aside(entry: JobQueueEntry) -> None:
     """A less urgent entry of the same category that no worker has in hand waits until this one is done."""
-    free = Q(lease_owner="") | has_run_out(timezone.now())
-    slower = JobQueueEntry.objects.filter(free, category=entry.category, priority__gt=entry.priority)
+    nobodys = Q(lease_owner="") | has_run_out(timezone.now())
+    slower = JobQueueEntry.objects.filter(nobodys, category=entry.category, priority__gt=entry.priority)
     slower.filter(status=JobStatus.IN_PROCESS).update(status=TRANSITIONS[Event.WAIT].target, **NOBODY)
 
 
@@ -159,6 +171,15 @@ def put_back(entry: JobQueueEntry, *, later: timedelta | None = None) -> None:
         return
     start = {"earliest_start": timezone.now() + later} if later else {}
     mine.update(lease_owner="", lease_until=None, **start)
+
+
+def recall(entry: JobQueueEntry) -> None:
+    """Have an entry taken up at once that waits for others to finish its key ranges, where none is left."""
+    left = KeyRange.objects.filter(job__execution__entry=entry, job__state=JobState.RUNNING).exclude(position=END)
+    now = timezone.now()
+    waits = JobQueueEntry.objects.filter(pk=entry.pk, status=JobStatus.IN_PROCESS, lease_owner="")
+    if not left.exists() and waits.filter(earliest_start__gt=now).update(earliest_start=now):
+        hand_over()
 
 
 def is_overtaken(entry: JobQueueEntry) -> bool:

@@ -1,7 +1,9 @@
-"""The lease that keeps a mapping from running twice at once, on however many machines (I5).
+"""The lease that keeps a mapping from running twice at once, on however many machines, and those on key ranges (I5).
 
-A lease is taken and renewed by compare-and-set. The holder renews it with every page; one whose holder died is free
-once it has run out, or at once where the holder was a process of this machine that no longer exists.
+A lease is taken under the lock of the mapping's row and renewed by compare-and-set. The holder renews it with every
+page; one whose holder died is free once it has run out, or at once where the holder was a process of this machine that
+no longer exists. A mapping's lease excludes everybody else, but for those who work on key ranges of the job that it is
+held for.
 """
 
 import os
@@ -10,16 +12,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from connection.errors import RetryLater
 from coupling.models import TableMapping
-from sync.models import SynchState
+from sync.models import END, KeyRange, SynchJob, SynchState
 
 LEASE = timedelta(seconds=120)
 
@@ -45,24 +50,77 @@ def is_engine_at_work() -> bool:
     return _holds_one.get()
 
 
+@dataclass(frozen=True)
+class Lease:
+    """A mapping, or one key range, in somebody's hands."""
+
+    rows: "QuerySet[Any]"
+    """The one row that says so: a synchronization state, or a key range."""
+    owner: str
+
+    def renew(self, **values: object) -> None:
+        """Prolong it, and set `values` on its row; locks the row until the surrounding transaction ends.
+
+        Raises:
+            LeaseLost: somebody else holds it now.
+        """
+        if not self._mine.update(lease_until=timezone.now() + LEASE, **values):
+            raise LeaseLost()
+
+    def release(self, **values: object) -> None:
+        """Let go of it, and set `values` on its row, unless somebody else holds it by now."""
+        self._mine.update(lease_owner="", lease_until=None, **values)
+
+    @property
+    def _mine(self) -> "QuerySet[Any]":
+        return self.rows.filter(lease_owner=self.owner)
+
+
 @contextmanager
-def lease(mapping: TableMapping, *, patience: float = 0) -> Iterator[str]:
-    """Hold the mapping's lease; yields the owner's name that `renew` wants.
+def lease(mapping: TableMapping, *, patience: float = 0, job: SynchJob | None = None) -> Iterator[Lease]:
+    """Hold the mapping's lease: alone, or where the run goes on with the key ranges of `job`, beside others on those.
 
     Waits up to `patience` seconds for another process to let go.
 
     Raises:
-        AlreadyRunning: another process holds it.
+        AlreadyRunning: another process holds it, or works on a key range of another job.
     """
-    owner = new_owner()
     SynchState.objects.get_or_create(mapping=mapping)
-    _take_patiently(mapping, owner, time.monotonic() + patience)
+    held = Lease(SynchState.objects.filter(mapping=mapping), new_owner())
+    _take_patiently(mapping, held, job, time.monotonic() + patience)
+    with keep(held):
+        yield held
+
+
+@contextmanager
+def keep(held: Lease) -> Iterator[None]:
+    """Work under a lease that was taken, and let go of it at the end."""
     before = _holds_one.set(True)
     try:
-        yield owner
+        yield
     finally:
         _holds_one.reset(before)
-        SynchState.objects.filter(mapping=mapping, lease_owner=owner).update(lease_owner="", lease_until=None)
+        held.release()
+
+
+def lease_range(job: SynchJob, *, even_resting: bool) -> tuple[KeyRange, Lease] | None:
+    """Take the first key range of a job that is not done and that nobody works on; None where there is none.
+
+    There is none either while somebody runs the mapping for another purpose than this job. A range that rests after an
+    error is taken only where this is asked for.
+    """
+    owner, now = new_owner(), timezone.now()
+    with transaction.atomic():
+        state = SynchState.objects.select_for_update().get(mapping=job.mapping_id)
+        if state.lease_job_id != job.pk and not free(SynchState.objects.filter(pk=state.pk)).exists():
+            return None
+        left = KeyRange.objects.filter(job=job).exclude(position=END)
+        found = free(left if even_resting else left.filter(earliest_start__lte=now)).order_by("number").first()
+        if found is None:
+            return None
+        held = Lease(KeyRange.objects.filter(pk=found.pk), owner)
+        held.rows.update(lease_owner=owner, lease_until=now + LEASE)
+    return found, held
 
 
 def new_owner() -> str:
@@ -70,33 +128,34 @@ def new_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex}"
 
 
-def renew(mapping: TableMapping, owner: str) -> None:
-    """Prolong the lease; locks its row until the surrounding transaction ends.
-
-    Raises:
-        LeaseLost: somebody else holds it now.
-    """
-    mine = SynchState.objects.filter(mapping=mapping, lease_owner=owner)
-    if not mine.update(lease_until=timezone.now() + LEASE):
-        raise LeaseLost()
-
-
-def _take_patiently(mapping: TableMapping, owner: str, deadline: float) -> None:
+def _take_patiently(mapping: TableMapping, held: Lease, job: SynchJob | None, deadline: float) -> None:
     while True:
         try:
-            return _take(mapping, owner)
+            return _take(mapping, held, job)
         except AlreadyRunning:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(0.2)
 
 
-def _take(mapping: TableMapping, owner: str) -> None:
-    now = timezone.now()
-    holder = SynchState.objects.values_list("lease_owner", flat=True).get(mapping=mapping)
-    free = Q(lease_owner="") | has_run_out(now) | Q(lease_owner=holder if is_dead(holder) else "")
-    if not SynchState.objects.filter(free, mapping=mapping).update(lease_owner=owner, lease_until=now + LEASE):
-        raise AlreadyRunning(technical=f"{mapping} is run by {holder}")
+def _take(mapping: TableMapping, held: Lease, job: SynchJob | None) -> None:
+    """Ranges are taken under the lock of the same row, so that nobody takes one in between."""
+    with transaction.atomic():
+        state = SynchState.objects.select_for_update().get(mapping=mapping)
+        ranges = KeyRange.objects.filter(job__mapping=mapping).exclude(job=job).exclude(lease_owner="")
+        if not free(held.rows).exists() or free(ranges).count() < ranges.count():
+            raise AlreadyRunning(technical=f"{mapping} is run by {state.lease_owner or 'workers on its key ranges'}")
+        held.rows.update(lease_owner=held.owner, lease_until=timezone.now() + LEASE, lease_job=job)
+
+
+R = TypeVar("R", bound=Model)
+
+
+def free(rows: "QuerySet[R]") -> "QuerySet[R]":
+    """Those of the rows that nobody holds, or nobody who is alive."""
+    owners = rows.exclude(lease_owner="").order_by().values_list("lease_owner", flat=True)
+    dead = [owner for owner in owners if is_dead(owner)]
+    return rows.filter(Q(lease_owner="") | has_run_out(timezone.now()) | Q(lease_owner__in=dead))
 
 
 def has_run_out(now: datetime) -> Q:

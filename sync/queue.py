@@ -20,7 +20,8 @@ from django_q.tasks import async_task
 
 from coupling.models import Direction, TableMapping
 from coupling.prerequisites import in_order
-from sync.models import OPEN, JobKind, JobQueueEntry, JobQueueLogEntry, JobStatus, Priority, SynchJob
+from sync.engine.ranges import start_over
+from sync.models import END, OPEN, JobKind, JobQueueEntry, JobQueueLogEntry, JobStatus, Priority, SynchJob
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +110,12 @@ def hand_over_many(number: int) -> None:
 
 
 def forget_old(now: datetime) -> None:
-    """Remove one-off entries and task results that ended long ago; full synchronizations keep theirs."""
+    """Remove one-off entries and task results that ended long ago; full synchronizations keep theirs.
+
+    What failed so long ago goes on from its beginning, where somebody restarts it.
+    """
     old = JobQueueEntry.objects.filter(finished_at__lt=now - KEEP, interval_minutes=None, review_line=None)
     old.filter(status__in=(JobStatus.FINISHED, JobStatus.ERROR)).delete()
     JobQueueLogEntry.objects.filter(finished_at__lt=now - KEEP, entry__interval_minutes__isnull=False).delete()
+    start_over(SynchJob.objects.filter(finished_at__lt=now - KEEP).exclude(position__in=("", END)))
     Task.objects.filter(stopped__lt=now - timedelta(days=1)).delete()

@@ -15,8 +15,9 @@ from connection.errors import Bug, CRMBridgeError, FixSetup, RetryLater
 from connection.models import CRMConnection
 from coupling.models import Direction, TableMapping
 from sync import fullsync, schedules
-from sync.engine.reading import released
-from sync.engine.run import MayGoOn, Order, advance, text_and_fix
+from sync.engine.ranges import OthersAtWork
+from sync.engine.reading import is_in_ranges, released
+from sync.engine.run import MayGoOn, Order, advance, assist, text_and_fix
 from sync.entries import (
     beat,
     change,
@@ -27,6 +28,8 @@ from sync.entries import (
     heed_clock,
     is_overtaken,
     put_back,
+    recall,
+    shared,
     take,
 )
 from sync.lease import AlreadyRunning, LeaseLost
@@ -35,6 +38,7 @@ from sync.models import (
     JobKind,
     JobQueueEntry,
     JobQueueLogEntry,
+    JobStatus,
     JobType,
     LogState,
     Notification,
@@ -84,14 +88,15 @@ class WorkerLost(RetryLater):
 
 
 def work_once() -> bool:
-    """Take the most urgent entry that is due and run a slice of it; returns whether there was one.
+    """Take the most urgent entry that is due and run a slice of it, or else share in what another worker runs; returns
+    whether there was something to do.
 
     Where our database cannot even note what went wrong, the log says so, and the entry is due again once its lease has
     run out.
     """
     entry = take()
     if entry is None:
-        return False
+        return _share()
     mine = Q(fence=entry.fence)
     try:
         _run_slice(entry)
@@ -99,9 +104,42 @@ def work_once() -> bool:
     except DatabaseError:
         log.exception("%s: %s %s", entry, DatabaseAway.text, DatabaseAway.fix)
         return True
-    if due().exists():
-        hand_over()
+    _pass_on()
     return True
+
+
+def _pass_on() -> None:
+    if due().exists() or shared().exists():
+        hand_over()
+
+
+def _share() -> bool:
+    """Work for a slice on key ranges of an entry that another worker runs; returns whether there were any."""
+    executions = JobQueueLogEntry.objects.filter(synch_jobs__ranges__in=shared()).distinct()
+    for execution in executions.order_by("entry__priority", "entry").select_related("entry__mapping"):
+        try:
+            has_helped = _assist(execution)
+        except LeaseLost:
+            log.warning("Key ranges of %s were taken over, or started over.", execution.entry)
+        # Its own worker takes the range as well, and tells what is wrong.
+        except (CRMBridgeError, DatabaseError) as error:
+            log.warning("A key range of %s is left to its worker: %s", execution.entry, type(error).__name__)
+        except Exception:
+            log.exception("A key range of %s failed", execution.entry)
+        else:
+            if has_helped:
+                return True
+    return False
+
+
+def _assist(execution: JobQueueLogEntry) -> bool:
+    entry = execution.entry
+    _hand_over_shared()
+    has_helped = assist(execution, _client(entry), _order(entry), _pulse_of_another(execution))
+    if has_helped:
+        recall(entry)
+        _pass_on()
+    return has_helped
 
 
 def sweep() -> None:
@@ -114,6 +152,7 @@ def sweep() -> None:
     schedules.ensure()
     # Before the probe is handed over, which would pass for somebody who was told of the work.
     hand_over_due()
+    _hand_over_shared()
     if schedules.may_probe():
         hand_over("sync.tasks.probe")
     if cache.add("sync.look_out", True, timeout=60):
@@ -129,6 +168,11 @@ def hand_over_due() -> None:
         hand_over_many(number)
 
 
+def _hand_over_shared() -> None:
+    if number := shared().count():
+        hand_over_many(number)
+
+
 def _run_slice(entry: JobQueueEntry) -> None:
     execution = _execution(entry)
     try:
@@ -138,8 +182,10 @@ def _run_slice(entry: JobQueueEntry) -> None:
         if entry.attempts > entry.max_attempts:
             raise WorkerLost
         is_done = advance(execution, _client(entry), _order(entry), _pulse(entry))
-    except AlreadyRunning:
+    except AlreadyRunning as error:
         put_back(entry, later=BUSY_DELAY)
+        if isinstance(error, OthersAtWork):
+            recall(entry)
     except LeaseLost:
         log.warning("%s was taken over by another worker.", entry)
     except CRMBridgeError as error:
@@ -184,9 +230,24 @@ def _pulse(entry: JobQueueEntry) -> MayGoOn:
 
     def may_go_on(job: SynchJob) -> bool:
         beat(entry)
+        if is_in_ranges(job):
+            _hand_over_shared()
         entry.refresh_from_db(fields=["request", "requested_by"])
         has_time = time.monotonic() < ends
         return has_time and not entry.request and not is_overtaken(entry) and not is_at_rest()
+
+    return may_go_on
+
+
+def _pulse_of_another(execution: JobQueueLogEntry) -> MayGoOn:
+    """Whether a worker that shares in an execution may go on to the next page: it leaves the entry as it is."""
+    ends = time.monotonic() + SLICE
+    running = JobQueueLogEntry.objects.filter(pk=execution.pk, state=LogState.RUNNING)
+    wanted = running.filter(entry__status=JobStatus.IN_PROCESS, entry__request="")
+
+    def may_go_on(job: SynchJob) -> bool:
+        has_time = time.monotonic() < ends
+        return has_time and wanted.exists() and not is_overtaken(execution.entry) and not is_at_rest()
 
     return may_go_on
 

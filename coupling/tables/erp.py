@@ -57,6 +57,33 @@ class ERPTable:
             if len(records) < page_size:
                 return
 
+    def cursor(self) -> str:
+        """The cursor of somebody who has read all there is now, whatever becomes of it meanwhile; blank for nothing."""
+        now = timezone.now()
+        newest = self._rows.order_by(f"-{self.modified_field}", f"-{self.id_field}")
+        last = newest.values_list(self.modified_field, self.id_field).first()
+        return str(Position(last[0], last[1], now).not_ahead(now)) if last else ""
+
+    def boundaries(self, size: int) -> list[UUID]:
+        """The ids that end every `size` records in the order of their ids, but for the last ones."""
+        found: list[UUID] = []
+        rest = self._above(None)
+        while len(two := list(rest.values_list(self.id_field, flat=True)[size - 1 : size + 1])) == 2:
+            found.append(two[0])
+            rest = self._above(two[0])
+        return found
+
+    def between(self, after: UUID | None, until: UUID | None, page_size: int) -> Iterator[Page]:
+        """The records whose ids are above `after` and not above `until`, in their order; None stands for no limit."""
+        upper = Q(**{f"{self.id_field}__lte": until}) if until else Q()
+        while True:
+            records = self._read(self._above(after).filter(upper), page_size)
+            if records:
+                after = records[-1].id
+                yield Page(records, position=str(after) if len(records) == page_size else "")
+            if len(records) < page_size:
+                return
+
     def fetch(self, ids: Sequence[UUID]) -> dict[UUID, Record]:
         """The records with these ids."""
         return {record.id: record for record in self._records(Q(**{f"{self.id_field}__in": ids}))}
@@ -135,6 +162,10 @@ class ERPTable:
         return Q(**{f"{self.modified_field}__gt": position.modified}) | Q(
             **{self.modified_field: position.modified, f"{self.id_field}__gt": position.id}
         )
+
+    def _above(self, id_: UUID | None) -> models.QuerySet[Any]:
+        rows = self._rows.order_by(self.id_field)
+        return rows.filter(**{f"{self.id_field}__gt": id_}) if id_ else rows
 
     def _records(self, condition: Q, limit: int | None = None) -> list[Record]:
         rows = self._rows.filter(condition).order_by(self.modified_field, self.id_field)

@@ -15,7 +15,8 @@ from coupling.tables.erp import ERPTable
 from coupling.tables.table import Record
 from coupling.transfer import FieldRule, compile_rules
 from sync.engine.decision import Decision
-from sync.models import JobType, Side, SynchJob
+from sync.lease import Lease
+from sync.models import JobType, KeyRange, Side, SynchJob
 
 
 class Counter(StrEnum):
@@ -98,7 +99,9 @@ class Pass:
     job: SynchJob
     allowed: Direction
     """The directions in which this run may write."""
-    lease_owner: str
+    lease: Lease
+    key_range: KeyRange | None = None
+    """The part of the table that it reads, where others read the rest."""
 
     @property
     def mapping(self) -> TableMapping:

@@ -17,20 +17,20 @@ from sync.engine.case import Case, Counter, Pass
 from sync.engine.decision import FieldConflict, Pair
 from sync.engine.inserting import insert
 from sync.engine.writing import write_erp
-from sync.lease import renew
 from sync.models import Change, Conflict, Side, SynchError, SynchJob, SynchState, Waiting
 
 
-def record(run: Pass, cases: Sequence[Case], cursor: str | None, position: str) -> None:
-    """Write down what became of a page. `cursor` None leaves the cursor where it is; the job goes on at `position`.
+def record(run: Pass, cases: Sequence[Case], cursor: str | None, position: str | None) -> None:
+    """Write down what became of a page; the job, or its key range, goes on at `position`.
 
-    What is known from before about a record that the run did not get to stays as it is.
+    `cursor` None leaves the cursor where it is, and so does `position` None. What is known from before about a record
+    that the run did not get to stays as it is; in a key range whoever takes it next reads it, and counts it then.
 
     Raises:
         LeaseLost: another process runs this mapping now; nothing of the page is written.
     """
     with transaction.atomic():
-        renew(run.mapping, run.lease_owner)
+        run.lease.renew()
         write_erp(run, cases)
         reached = [case for case in cases if not case.was_stopped]
         _count_the_rest(run, reached)
@@ -40,7 +40,9 @@ def record(run: Pass, cases: Sequence[Case], cursor: str | None, position: str) 
         looked_at = [case for case in reached if _was_looked_at(run, case)]
         _save_errors(run, looked_at)
         _save_waiting(run, looked_at)
-        _save_counters(run.job, cases, position)
+        _save_counters(run.job, reached if run.key_range else cases)
+        if position is not None:
+            _save_position(run, position, len(cases))
         if cursor is not None:
             SynchState.objects.filter(mapping=run.mapping).update(**{f"{run.side}_cursor": cursor})
 
@@ -240,11 +242,17 @@ def _waits(run: Pass, case: Case) -> list[tuple[tuple[str, UUID, int, str], tupl
     return waits
 
 
-def _save_counters(job: SynchJob, cases: Sequence[Case], position: str) -> None:
+def _save_counters(job: SynchJob, cases: Sequence[Case]) -> None:
     """Add the page to the job's columns (I12), in the database and in the run's own copy."""
     tally = Tally(str(case.counter) for case in cases) + Tally(read=len(cases))
-    added = {name: F(name) + number for name, number in tally.items()}
-    SynchJob.objects.filter(pk=job.pk).update(position=position, **added)
-    job.position = position
+    SynchJob.objects.filter(pk=job.pk).update(**{name: F(name) + number for name, number in tally.items()})
     for name, number in tally.items():
         setattr(job, name, getattr(job, name) + number)
+
+
+def _save_position(run: Pass, position: str, read: int) -> None:
+    if run.key_range:
+        run.lease.rows.update(position=position, read=F("read") + read)
+    else:
+        run.job.position = position
+        run.job.save(update_fields=["position"])

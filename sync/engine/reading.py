@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 
 from connection.errors import Recovery
@@ -11,10 +12,11 @@ from coupling.lookups import Lookups
 from coupling.models import Coupling, CouplingState, TableMapping
 from coupling.tables.table import Page
 from sync.engine.case import Pass
-from sync.models import Side, SynchError, SynchState, Waiting
+from sync.models import END, KeyRange, Side, SynchError, SynchJob, SynchState, Waiting
 
 PAGE_SIZE = 1000
-END = "end"
+RANGES = "ranges:"
+"""Begins the position of a job whose pass is in its key ranges; the cursor follows that holds once all are read."""
 
 M = TypeVar("M", bound=Model)
 Slices = Iterator[tuple[list[UUID], int]]
@@ -29,11 +31,13 @@ class Reading(NamedTuple):
     position: str
 
 
-def read(run: Pass, *, released_only: bool) -> Iterator[Reading]:
-    """All that a pass is to look at, from the position of its job on."""
-    if run.job.position == END:
+def read(run: Pass, *, released_only: bool, divided: bool = False) -> Iterator[Reading]:
+    """All that a pass is to look at, from the position of its job on; where it is divided, all but its key ranges."""
+    if run.job.position == END or is_in_ranges(run.job):
         return
     phases = _phases(run, released_only=released_only)
+    if divided:
+        del phases["changes"]
     phase, _, place = run.job.position.partition(":")
     names = list(phases)
     for name in names[names.index(phase) if phase in names else 0 :]:
@@ -50,13 +54,37 @@ def _phases(run: Pass, *, released_only: bool) -> dict[str, Callable[[Pass, str]
     return {"released": _released, "passing": _passing, "unsettled": _unsettled, "changes": _changes}
 
 
+def is_divided(run: Pass) -> bool:
+    """Whether the pass reads its table in key ranges, which several workers take: a full one of the job queue, from an
+    ERP table that is worth it."""
+    if is_in_ranges(run.job):
+        return True
+    may_be = run.reads_erp and run.job.is_full and run.job.execution_id is not None
+    is_decided = run.job.position == END or run.job.position.startswith("changes")
+    return may_be and not is_decided and 0 < 2 * settings.RANGE_SIZE <= run.source.count()
+
+
+def is_in_ranges(job: SynchJob) -> bool:
+    """Whether nothing is left of its pass but its key ranges."""
+    return job.position.startswith(RANGES)
+
+
+def read_range(run: Pass, key_range: KeyRange) -> Iterator[Reading]:
+    """The records of a key range, from its position on."""
+    after = UUID(key_range.position) if key_range.position else key_range.after
+    for page in run.bridge.erp.between(after, key_range.until, PAGE_SIZE):
+        yield Reading(page, False, page.position or END)
+
+
 def _all(run: Pass, place: str) -> Iterator[tuple[Page, str]]:
     return ((page, page.position) for page in run.source.changes(place, PAGE_SIZE))
 
 
 def _changes(run: Pass, place: str) -> Iterator[tuple[Page, str]]:
     state = SynchState.objects.get(mapping=run.mapping)
-    return _all(run, place or (state.erp_cursor if run.reads_erp else state.crm_cursor))
+    # Whoever overtook a full pass before its first page has moved the cursor.
+    known = "" if run.job.is_full else state.erp_cursor if run.reads_erp else state.crm_cursor
+    return _all(run, place or known)
 
 
 def _released(run: Pass, place: str) -> Iterator[tuple[Page, str]]:

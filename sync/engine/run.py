@@ -1,7 +1,8 @@
 """One run of a mapping: reads like the five steps of DESIGN §4."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Max
@@ -16,13 +17,16 @@ from sync.engine.case import Bridge, Counter, Pass
 from sync.engine.fingerprint import DISTRUSTED, fingerprint
 from sync.engine.journal import record
 from sync.engine.pairing import pair
-from sync.engine.reading import Reading, read
+from sync.engine.ranges import OthersAtWork, conclude, divide, start_over
+from sync.engine.reading import Reading, is_divided, is_in_ranges, read, read_range
 from sync.engine.writing import claim_matches, judge_and_write_crm
-from sync.lease import LeaseLost, lease, renew
-from sync.models import JobQueueLogEntry, JobState, JobType, LogState, Side, SynchJob, SynchState
+from sync.lease import Lease, LeaseLost, keep, lease, lease_range
+from sync.models import END, JobQueueLogEntry, JobState, JobType, KeyRange, LogState, Side, SynchJob, SynchState
 
 PATIENCE = 60.0
 """How long a run that somebody waits for lets a worker finish its slice of the same mapping."""
+REST = timedelta(seconds=30)
+"""How long a key range that failed waits for its run's own worker, before others take it."""
 INTERRUPTED = _("The run was interrupted: its process ended before it was done. The next run goes on from there.")
 
 Progress = Callable[[SynchJob], None]
@@ -107,13 +111,13 @@ def _run_to_the_end(
     passes = order.passes(mapping)
     if not passes:
         return jobs
-    with lease(mapping, patience=PATIENCE) as owner:
+    with lease(mapping, patience=PATIENCE) as held:
         _close_interrupted(mapping)
         _notice_new_setup(mapping)
         for way in passes:
-            jobs.append(_begin(mapping, way, order, None, position=""))
+            jobs.append(_begin(mapping, way, order))
             try:
-                _run_pass(jobs[-1], client, order, owner, may_go_on)
+                _run_pass(jobs[-1], client, order, held, may_go_on)
             except LeaseLost:
                 raise
             except CRMBridgeError:
@@ -129,18 +133,40 @@ def advance(execution: JobQueueLogEntry, client: DataverseClient, order: Order, 
 
     Raises:
         AlreadyRunning: another process runs this mapping.
+        OthersAtWork: nothing is left of a pass but what other workers have in hand.
         LeaseLost: another process took it over.
         CRMBridgeError: a pass cannot go on; its job has failed and says why.
     """
     mapping = execution.entry.mapping
-    with lease(mapping) as owner:
+    shared = SynchJob.objects.filter(execution=execution, ranges__isnull=False).first()
+    with lease(mapping, job=shared) as held:
         _close_interrupted(mapping)
         _notice_new_setup(mapping)
         for way in order.passes(mapping):
             job = _job_of(execution, way, order)
-            if job.state == JobState.RUNNING and not _run_pass(job, client, order, owner, may_go_on):
+            if job.state == JobState.RUNNING and not _run_pass(job, client, order, held, may_go_on):
                 return False
         return not _notice_new_setup(TableMapping.objects.get(pk=mapping.pk))
+
+
+def assist(execution: JobQueueLogEntry, client: DataverseClient, order: Order, may_go_on: MayGoOn) -> bool:
+    """Work on key ranges that nobody has in hand of an execution that another worker runs, for as long as it may.
+
+    Returns whether there was one. The mapping is read anew for each, because its set-up may have changed meanwhile.
+
+    Raises:
+        LeaseLost: the pass has started over, or another process took the range over.
+        CRMBridgeError: a range cannot be gone on with; it rests for a while, and the others stand.
+    """
+    has_helped = False
+    shared = execution.synch_jobs.filter(state=JobState.RUNNING, ranges__isnull=False)
+    while (job := shared.select_related("mapping").first()) and (taken := lease_range(job, even_resting=False)):
+        has_helped = True
+        mapping = TableMapping.objects.get(pk=job.mapping_id)
+        allowed = order.allowed(mapping) or Direction(job.direction)
+        if not _work_on(Pass(Bridge(mapping, client), job, allowed, taken[1], taken[0]), may_go_on):
+            break
+    return has_helped
 
 
 def _job_of(execution: JobQueueLogEntry, way: Direction, order: Order) -> SynchJob:
@@ -153,7 +179,7 @@ def _job_of(execution: JobQueueLogEntry, way: Direction, order: Order) -> SynchJ
     before = earlier.select_related("mapping").first()
     if before and before.state == JobState.FINISHED:
         return before
-    return _begin(execution.entry.mapping, way, order, execution, position=before.position if before else "")
+    return _begin(execution.entry.mapping, way, order, execution, before)
 
 
 def _reopened(job: SynchJob) -> SynchJob:
@@ -165,13 +191,22 @@ def _reopened(job: SynchJob) -> SynchJob:
 
 
 def _begin(
-    mapping: TableMapping, way: Direction, order: Order, execution: JobQueueLogEntry | None, *, position: str
+    mapping: TableMapping,
+    way: Direction,
+    order: Order,
+    execution: JobQueueLogEntry | None = None,
+    before: SynchJob | None = None,
 ) -> SynchJob:
+    """A new job, which takes over what is left of the one `before` that failed."""
+    position = before.position if before else ""
     if order.full and not position:
         SynchState.objects.filter(mapping=mapping).update(**{f"{_side(way)}_cursor": ""})
-    return SynchJob.objects.create(
-        mapping=mapping, direction=way, is_full=order.full, type=order.type, execution=execution, position=position
-    )
+    with transaction.atomic():
+        job = SynchJob.objects.create(
+            mapping=mapping, direction=way, is_full=order.full, type=order.type, execution=execution, position=position
+        )
+        KeyRange.objects.filter(job=before).update(job=job)
+    return job
 
 
 def _close_interrupted(mapping: TableMapping) -> None:
@@ -192,6 +227,7 @@ def _notice_new_setup(mapping: TableMapping) -> bool:
     if known == setup:
         return False
     if known:
+        start_over(SynchJob.objects.filter(mapping=mapping).exclude(state=JobState.FINISHED))
         under_way = SynchJob.objects.filter(mapping=mapping, execution__finished_at=None, execution__isnull=False)
         under_way.update(state=JobState.RUNNING, finished_at=None, position="")
     cursor = {"erp_cursor": ""} if known == DISTRUSTED else {"crm_cursor": ""} if known else {}
@@ -199,28 +235,69 @@ def _notice_new_setup(mapping: TableMapping) -> bool:
     return bool(known)
 
 
-def _run_pass(job: SynchJob, client: DataverseClient, order: Order, owner: str, may_go_on: MayGoOn) -> bool:
+def _run_pass(job: SynchJob, client: DataverseClient, order: Order, held: Lease, may_go_on: MayGoOn) -> bool:
     """Run a pass from its job's position on. Returns whether it has come to its end.
 
     Raises:
+        OthersAtWork: nothing is left of it but what other workers have in hand.
         CRMBridgeError: it cannot go on; the job says why.
     """
     try:
         allowed = order.allowed(job.mapping) or Direction(job.direction)
-        run = Pass(Bridge(job.mapping, client), job, allowed, owner)
-        for reading in read(run, released_only=order.released_only):
-            _settle(run, reading)
-            if not may_go_on(job):
-                return False
-        _end(job, owner, JobState.FINISHED)
-    except LeaseLost:
+        run = Pass(Bridge(job.mapping, client), job, allowed, held)
+        divided = is_divided(run)
+        if not _go_through(run, read(run, released_only=order.released_only, divided=divided), may_go_on):
+            return False
+        if divided and not _go_through_ranges(run, may_go_on):
+            return False
+        _end(job, held, JobState.FINISHED)
+    except (OthersAtWork, LeaseLost):
         raise
     except Exception as error:
-        _end(job, owner, JobState.FAILED, error if isinstance(error, CRMBridgeError) else Bug(technical=repr(error)))
+        _end(job, held, JobState.FAILED, error if isinstance(error, CRMBridgeError) else Bug(technical=repr(error)))
         raise
     finally:
         if job.state != JobState.RUNNING:
             may_go_on(job)
+    return True
+
+
+def _go_through(run: Pass, readings: Iterable[Reading], may_go_on: MayGoOn) -> bool:
+    for reading in readings:
+        _settle(run, reading)
+        if not may_go_on(run.job):
+            return False
+    return True
+
+
+def _go_through_ranges(run: Pass, may_go_on: MayGoOn) -> bool:
+    """Work on what others leave of the key ranges, and end the pass when all are done; returns whether it has."""
+
+    def may_still_go_on(job: SynchJob) -> bool:
+        run.lease.renew()
+        return may_go_on(job)
+
+    if not is_in_ranges(run.job):
+        divide(run)
+    run.lease.renew(lease_job=run.job)
+    while taken := lease_range(run.job, even_resting=True):
+        if not _work_on(replace(run, lease=taken[1], key_range=taken[0]), may_still_go_on):
+            return False
+    conclude(run)
+    return True
+
+
+def _work_on(run: Pass, may_go_on: MayGoOn) -> bool:
+    """Read a key range to its end, as far as it may; returns whether it may go on with another one."""
+    assert run.key_range is not None
+    with keep(run.lease):
+        try:
+            if not _go_through(run, read_range(run, run.key_range), may_go_on):
+                return False
+        except Exception:
+            run.lease.release(earliest_start=timezone.now() + REST)
+            raise
+        run.lease.renew(position=END)
     return True
 
 
@@ -237,18 +314,18 @@ def _settle(run: Pass, reading: Reading) -> None:
         for case in cases:
             if case.is_open and not case.crm_written:
                 case.counter = Counter.FAILED
-        record(run, cases, cursor=None, position=run.job.position)
+        record(run, cases, cursor=None, position=None)
         raise
     record(run, cases, reading.page.cursor, reading.position)
 
 
-def _end(job: SynchJob, owner: str, state: JobState, error: CRMBridgeError | None = None) -> None:
+def _end(job: SynchJob, held: Lease, state: JobState, error: CRMBridgeError | None = None) -> None:
     """Close the job, unless somebody else goes on with it by now."""
     job.state = state
     job.message = text_and_fix(error) if error else {}
     job.finished_at = timezone.now()
     with transaction.atomic():
-        renew(job.mapping, owner)
+        held.renew()
         job.save(update_fields=["state", "finished_at", "message"])
 
 

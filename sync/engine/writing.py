@@ -22,7 +22,6 @@ from coupling.transfer import resolve_lookups
 from sync.engine.case import Case, Counter, Pass
 from sync.engine.decision import Decision, decide, new_crm_row, new_erp_record
 from sync.engine.inserting import insert
-from sync.lease import renew
 
 ROUNDS = 3
 """How often a row that changes under our hands is read and judged again within one page (I2)."""
@@ -42,7 +41,7 @@ def claim_matches(run: Pass, cases: Sequence[Case]) -> None:
     # In one order: two runs that claim the same rows do not wait for each other.
     claims.sort(key=lambda claim: claim[1].crm_id)
     with transaction.atomic():
-        renew(run.mapping, run.lease_owner)
+        run.lease.renew()
         Coupling.objects.bulk_create([coupling for _, coupling in claims], ignore_conflicts=True)
         stored = Coupling.objects.filter(mapping=run.mapping, erp_id__in=[coupling.erp_id for _, coupling in claims])
         keys = {(erp_id, crm_id): key for key, erp_id, crm_id in stored.values_list("pk", "erp_id", "crm_id")}
@@ -128,7 +127,7 @@ def _reserve(run: Pass, cases: Sequence[Case]) -> None:
     for coupling in again:
         coupling.base = {}
     with transaction.atomic():
-        renew(run.mapping, run.lease_owner)
+        run.lease.renew()
         Coupling.objects.filter(pk__in=[coupling.pk for coupling in again]).update(base={})
         insert(
             Coupling,

@@ -17,10 +17,12 @@ from sync.models.queue import (
 from sync.models.review import FullSynchReviewLine, FullSynchronization, FullSynchState, Recommendation
 from sync.models.runs import (
     COUNTERS,
+    END,
     Change,
     Conflict,
     JobState,
     JobType,
+    KeyRange,
     Side,
     SynchError,
     SynchJob,
@@ -30,6 +32,7 @@ from sync.models.runs import (
 
 __all__ = [
     "COUNTERS",
+    "END",
     "OPEN",
     "SCHEDULE",
     "TRANSITIONS",
@@ -45,6 +48,7 @@ __all__ = [
     "JobState",
     "JobStatus",
     "JobType",
+    "KeyRange",
     "LogState",
     "MailReceiver",
     "Notification",

@@ -46,6 +46,10 @@ COUNTERS = (
 )
 
 
+END = "end"
+"""The position of what has been read to its end."""
+
+
 class JobType(models.TextChoices):
     """What a run does with the records it reads (sync-engine.md 1.8)."""
 
@@ -97,6 +101,37 @@ class SynchJob(models.Model):
     def message_text(self) -> str:
         """Why the job failed, in the reader's language."""
         return in_language(self.message)
+
+
+class KeyRange(models.Model):
+    """A part of one big ERP table, which one worker reads while others read the others: ids above `after`, to `until`.
+
+    It outlives the job that it was made in where that fails: the next attempt takes over what is left.
+    """
+
+    job = models.ForeignKey(SynchJob, models.CASCADE, related_name="ranges", verbose_name=_("synch job"))
+    number = models.PositiveIntegerField(_("number"))
+    after = models.UUIDField(_("after"), null=True, blank=True)
+    until = models.UUIDField(_("up to"), null=True, blank=True)
+    position = models.CharField(_("position"), max_length=36, blank=True, default="")
+    read = models.PositiveIntegerField(_("read"), default=0)
+    lease_owner = models.CharField(_("run by"), max_length=200, blank=True, default="")
+    lease_until = models.DateTimeField(_("until"), null=True, blank=True)
+    earliest_start = models.DateTimeField(_("earliest start"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("key range")
+        verbose_name_plural = _("key ranges")
+        ordering = ["-job", "number"]
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="one_range_of_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.job} · {self.number}"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it has been read."""
+        return self.position == END
 
 
 class SynchError(models.Model):
@@ -262,6 +297,15 @@ class SynchState(models.Model):
     crm_cursor = models.TextField(_("CRM cursor"), blank=True, default="")
     lease_owner = models.CharField(_("run by"), max_length=200, blank=True, default="")
     lease_until = models.DateTimeField(_("until"), null=True, blank=True)
+    lease_job = models.ForeignKey(
+        SynchJob,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("shared in"),
+        help_text=_("Others may work on key ranges of this synch job at the same time, and on nothing else."),
+    )
     probed_at = models.DateTimeField(_("last looked for changes"), null=True, blank=True, editable=False)
     setup = models.CharField(_("fingerprint of the set-up"), max_length=64, blank=True, default="", editable=False)
 

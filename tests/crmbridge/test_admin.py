@@ -31,6 +31,7 @@ READ_ONLY = {
     "NotificationReading",
     "Coupling",
     "SynchJob",
+    "KeyRange",
     "SynchError",
     "Conflict",
     "Change",

@@ -210,8 +210,8 @@ def test_the_clock_is_put_back_under_a_lease_on_a_mapping() -> None:
     mapping = TableMappingFactory.create()
     until = timezone.now() + LEASE
     SynchState.objects.create(mapping=mapping, lease_owner="elsewhere:1:x", lease_until=until)
-    with clock_set_by(timedelta(hours=-1)), lease(mapping) as owner:
-        assert SynchState.objects.get().lease_owner == owner
+    with clock_set_by(timedelta(hours=-1)), lease(mapping) as held:
+        assert SynchState.objects.get().lease_owner == held.owner
 
 
 @pytest.mark.django_db

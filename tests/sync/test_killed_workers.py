@@ -86,7 +86,8 @@ def test_e15_killed_workers_and_a_broker_that_goes_away_change_nothing_in_the_en
     print(f"KILL_SEED={seed}")
     chance = random.Random(seed)
     port = free_port()
-    environment = own_installation | {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+    # Both workers take ranges of the customers, and then of the contacts.
+    environment = own_installation | {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "CRMBRIDGE_RANGE_SIZE": "150"}
     details = str(sandbox.folder / "sandbox.json")
     with redis_server(port, tmp_path):
         run_code(SET_UP.format(customers=CUSTOMERS, details=details) + START, env=environment)

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from coupling.models import TableMapping
-from sync.lease import LEASE, AlreadyRunning, LeaseLost, lease, renew
+from sync.lease import LEASE, AlreadyRunning, LeaseLost, lease
 from sync.models import SynchState
 
 pytestmark = pytest.mark.django_db
@@ -27,8 +27,8 @@ def test_i5_a_second_run_is_refused_while_the_first_holds_the_lease(mapping: Tab
 
 
 def test_i5_the_lease_of_a_dead_process_is_free_at_once(mapping: TableMapping) -> None:
-    with lease(mapping) as owner:
-        host = owner.split(":")[0]
+    with lease(mapping) as held:
+        host = held.owner.split(":")[0]
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     SynchState.objects.update(lease_owner=f"{host}:{dead.pid}:x", lease_until=timezone.now() + LEASE)
@@ -46,8 +46,8 @@ def test_i5_the_lease_of_another_machine_is_free_once_it_has_run_out(mapping: Ta
 
 
 def test_i5_who_lost_the_lease_can_write_no_more(mapping: TableMapping) -> None:
-    with lease(mapping) as owner:
+    with lease(mapping) as held:
         SynchState.objects.update(lease_owner="elsewhere:1:x")
         with pytest.raises(LeaseLost), transaction.atomic():
-            renew(mapping, owner)
+            held.renew()
     assert SynchState.objects.get().lease_owner == "elsewhere:1:x"
