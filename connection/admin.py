@@ -32,7 +32,11 @@ else:
 
 @admin.register(CRMConnection)
 class CRMConnectionAdmin(ModelAdmin):
-    """One row: the company's connection, with buttons to test, enable and disable it."""
+    """One row: the company's connection, with buttons to test, enable and disable it.
+
+    It is changed only while it is disabled (F5.25), and never deleted: it knows to which environment the couplings
+    belong.
+    """
 
     form = ConnectionForm
     change_form_template = "connection/admin_change_form.html"
@@ -52,12 +56,31 @@ class CRMConnectionAdmin(ModelAdmin):
         "sync_user_name",
     )
     options = ("is_item_availability_on", "odata_user", "is_sales_order_integration_on", "sales_order_user")
-    readonly_fields = (*found_out, *options)
-    fieldsets = (
-        (None, {"fields": ("name", "address", "authority", "tenant_id", "client_id", "new_secret", "new_certificate")}),
-        (gettext_lazy("State"), {"fields": found_out}),
-        (gettext_lazy("Options"), {"fields": options}),
-    )
+    entered = ("name", "address", "authority", "tenant_id", "client_id")
+    credential = ("new_secret", "new_certificate")
+
+    def get_fieldsets(self, request: HttpRequest, obj: CRMConnection | None = None) -> Any:
+        """A credential is only entered, never shown."""
+        entered = self.entered if _is_locked(obj) else (*self.entered, *self.credential)
+        return [
+            (None, {"fields": entered}),
+            (gettext_lazy("State"), {"fields": self.found_out}),
+            (gettext_lazy("Options"), {"fields": self.options}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: CRMConnection | None = None) -> Any:
+        """All of it while the connection is enabled."""
+        return (*(self.entered if _is_locked(obj) else ()), *self.found_out, *self.options)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Without buttons to save what cannot be changed."""
+        if _is_locked(kwargs.get("obj")):
+            context |= {"show_save": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever does not want it disables it."""
+        return False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A company has one connection."""
@@ -123,6 +146,10 @@ class CRMConnectionAdmin(ModelAdmin):
             "report": report,
         }
         return TemplateResponse(request, "connection/admin_test_connection.html", context)
+
+
+def _is_locked(connection: CRMConnection | None) -> bool:
+    return connection is not None and connection.is_enabled
 
 
 @admin.register(SolutionImport)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from connection import errands, person
 from connection.errands import Errand, Order
 from connection.errors import CRMBridgeError
-from connection.models import CRMConnection, NotConnected
+from connection.models import CRMConnection, NotConnected, SettingsLocked
 from connection.person import SignInEnded
 from connection.solution import latest_import, settle_where_allowed, solution_state
 
@@ -102,9 +102,12 @@ def solution_context(connection: CRMConnection) -> dict[str, Any]:
 
 
 def _connection() -> CRMConnection:
+    """The connection, which must be disabled while an administrator changes the CRM for it (F5.25)."""
     connection = CRMConnection.current()
     if connection is None:
         raise NotConnected
+    if connection.is_enabled:
+        raise SettingsLocked
     return connection
 
 

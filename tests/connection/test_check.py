@@ -262,9 +262,13 @@ def test_f5_25_the_form_changes_nothing_while_the_connection_is_enabled(admin_cl
     connection.save()
     before = stored()
     change = reverse("admin:connection_crmconnection_change", args=[connection.pk])
+    page = admin_client.get(change).content.decode()
+    assert connection.tenant_id in page
+    assert re.findall(r'name="(?:name|address|tenant_id|client_id|new_secret|_save)"', page) == []
     page = admin_client.post(change, form_data(address="https://other.crm4.dynamics.com")).content.decode()
     assert "Disable it before you change its settings." in page
     assert stored() == before
+    assert admin_client.post(change.replace("change", "delete"), {"post": "yes"}).status_code == 403
 
 
 def test_the_api_field_list_has_no_secret() -> None:

@@ -192,7 +192,7 @@ TABLES: Final = {
     "auth.user": "v",
     "crmbridge.apikey": "vac",
     "crmbridge.guidedraft": "vd",
-    "connection.crmconnection": "vcd",
+    "connection.crmconnection": "vc",
     "connection.tablemetadata": "vd",
     "connection.solutionimport": "vd",
     "connection.requestbudget": "vd",

@@ -14,10 +14,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from connection.models import CRMConnection
-from coupling.models import Coupling, FieldMapping, TableMapping
+from coupling.models import Coupling, FieldMapping, OptionMapping, TableMapping
 from crmbridge.guide.steps import STEPS
 from crmbridge.models import GuideDraft
-from financials.models import CompanySettings
+from financials.models import CompanySettings, PaymentTerms
 from sync.models import FullSynchronization, JobQueueEntry
 from sync.queue import enqueue
 from sync.working import work_once
@@ -274,6 +274,20 @@ def test_off_and_on_again_changes_nothing(desk: Client, connection: CRMConnectio
     assert CRMConnection.objects.get().is_enabled
     assert snapshot(TableMapping, FieldMapping, Coupling, JobQueueEntry) == before
     assert work_once()
+
+
+def test_whichever_button_enables_the_connection_codes_are_coupled_with_options_first(
+    desk: Client, connection: CRMConnection
+) -> None:
+    PaymentTerms.objects.create(code="30D", description="Net 30")
+    send(desk, f"{BY_HAND}data/", tables=["CUSTOMER"])
+    own = f"/admin/connection/crmconnection/{connection.pk}"
+    for enable in ("/connection/enable/", f"{own}/enable/", f"/api/v1/connection/{connection.pk}/enable/"):
+        desk.post("/connection/disable/")
+        OptionMapping.objects.all().delete()
+        desk.post(enable)
+        assert CRMConnection.objects.get().is_enabled
+        assert OptionMapping.objects.get().erp_code == "30D"
 
 
 def test_f5_25_settings_are_locked_while_the_connection_is_enabled(desk: Client, connection: CRMConnection) -> None:

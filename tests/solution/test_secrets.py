@@ -75,10 +75,10 @@ def test_s30_s31_no_token_code_or_password_is_left_anywhere(
     connection.refresh_from_db()
     visitor.errand("roles")
     connection.refresh_from_db()
+    visitor.begin("roles")  # one that is begun and never finished
     visitor.client.post("/connection/enable/")
     connection.refresh_from_db()
     assert connection.is_enabled
-    visitor.begin("roles")  # one that is begun and never finished
     pages = [visitor.client.get(page).content.decode() for page in ("/connection/", "/connection/solution/")]
     pages += [visitor.client.get(f"/api/v1/{name}/").content.decode() for name in ("connection", "solution-imports")]
 

@@ -1,11 +1,14 @@
 """The synchronization user and its roles (S34 to S40), over HTTP against the sandbox."""
 
+from typing import Any
+
 import pytest
+from django.contrib.messages import get_messages
 
 from connection import errands
 from connection.dataverse.administration import User
 from connection.dataverse.client import DataverseClient
-from connection.models import CRMConnection
+from connection.models import CRMConnection, SolutionImport
 from connection.solution import shipped
 from connection.users import RolesReport, give_roles
 from tests.sandbox_process import SandboxProcess, SandboxSession
@@ -50,6 +53,23 @@ def test_s37_s38_the_user_gets_its_roles_and_the_report_says_which(
     said = ready.errand("roles")
     assert f"Roles given to {SYNC_USER}: {ROLES[1]}." in said
     assert f"had already: {ROLES[0]}." in said
+
+
+def test_f5_25_nothing_is_changed_in_the_crm_while_the_connection_is_enabled(
+    ready: Browser, connection: CRMConnection, api: SandboxSession, sandbox: SandboxProcess
+) -> None:
+    brought = ready.at_login(ready.begin("roles"), ADMINISTRATOR)
+    CRMConnection.objects.update(is_enabled=True)  # by a colleague, while the administrator types a password
+    said = "The connection is enabled. Disable it before you change its settings."
+    assert said in ready.come_back(brought)
+    writes = sandbox.calls()["writes"]
+    for task in ("import", "roles"):
+        answer: Any = ready.client.post("/connection/sign-in/", {"task": task})
+        assert answer["Location"] == "/connection/"
+        assert said in [message.message for message in get_messages(answer.wsgi_request)]
+    assert roles_of(api) == set()
+    assert sandbox.calls()["writes"] == writes
+    assert SolutionImport.objects.count() == 1
 
 
 def test_the_user_of_other_settings_is_not_remembered(
