@@ -290,14 +290,22 @@ def test_whichever_button_enables_the_connection_codes_are_coupled_with_options_
         assert OptionMapping.objects.get().erp_code == "30D"
 
 
-def test_f5_25_settings_are_locked_while_the_connection_is_enabled(desk: Client, connection: CRMConnection) -> None:
+def test_f5_25_settings_are_locked_while_the_connection_is_enabled(
+    desk: Client, connection: CRMConnection, sandbox: SandboxProcess
+) -> None:
     page = text(desk.get(f"{BY_HAND}address/"))
     assert "Its settings can be changed only while it is disabled" in page
     assert '<fieldset class="fields" disabled>' in page
-    desk.post(f"{BY_HAND}address/", {"seen": seen_in(desk.get(f"{BY_HAND}address/")), "address": "https://a.b"})
-    assert CRMConnection.objects.get().address == connection.address
+    other = settings_of(sandbox, tenant_id="contoso.com")
+    said = desk.post(f"{BY_HAND}address/", {"seen": seen_in(desk.get(f"{BY_HAND}address/")), **other}, follow=True)
+    assert "Nothing was changed: somebody has enabled the connection meanwhile." in text(said)
+    assert CRMConnection.objects.get().tenant_id == connection.tenant_id
     assert "The connection is enabled." in text(desk.get(f"{GUIDE}start/"))
     assert desk.get(f"{GUIDE}finish/")["Location"] == f"{GUIDE}start/"
+    # The same input is stored as soon as it may be.
+    desk.post("/connection/disable/")
+    send(desk, f"{BY_HAND}address/", **other)
+    assert CRMConnection.objects.get().tenant_id == "contoso.com"
 
 
 def test_s86_the_mappings_name_both_tables_and_are_switched_with_what_they_need(desk: Client) -> None:
