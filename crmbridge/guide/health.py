@@ -14,6 +14,7 @@ from connection.models import CRMConnection
 from connection.solution import solution_state
 from connection.users import role_state
 from crmbridge.templatetags.look import shown
+from crmbridge.web_services import availability_steps
 from sync.models import JobQueueEntry, JobStatus
 
 # Jobs that run, or do when their time comes or somebody calls (F5.24).
@@ -36,7 +37,7 @@ def health(connection: CRMConnection) -> list[Point]:
     """All points, asked of the CRM now."""
     report = check_connection(connection)
     in_the_crm = [_solution(connection), _roles(connection)] if report.signs_in else []
-    return [*_reached(connection, report), *in_the_crm, _credential(connection), _jobs()]
+    return [*_reached(connection, report), *in_the_crm, _credential(connection), *_availability(connection), _jobs()]
 
 
 def _reached(connection: CRMConnection, report: ConnectionReport) -> Iterator[Point]:
@@ -46,6 +47,7 @@ def _reached(connection: CRMConnection, report: ConnectionReport) -> Iterator[Po
     if report.ok:
         yield Point(_("Dynamics CRM answers"), "good", connection.organization_name)
         yield Point(_("Version of Dynamics CRM"), "good", connection.version)
+        yield Point(_("Tables"), "good", _("Can be read"))
 
 
 def _solution(connection: CRMConnection) -> Point:
@@ -79,6 +81,14 @@ def _credential(connection: CRMConnection) -> Point:
         return Point(_("Client secret"), "good" if when else "bad", text)
     tone = "bad" if until <= timezone.now() else "wait" if until <= timezone.now() + WARN_BEFORE else "good"
     return Point(_("Certificate"), tone, _("Valid until %(when)s") % {"when": _day(until)})
+
+
+def _availability(connection: CRMConnection) -> Iterator[Point]:
+    """Whether the CRM is answered, where item availability is on; keys expire, and people leave."""
+    if connection.is_item_availability_on:
+        missing = [step for step in availability_steps(connection.odata_user) if not step.is_done]
+        text = missing[0].state if missing else str(connection.odata_user)
+        yield Point(_("Item availability"), "bad" if missing else "good", str(text))
 
 
 def _jobs() -> Point:

@@ -17,7 +17,7 @@ from connection.models import CRMConnection
 from coupling.models import Coupling, FieldMapping, OptionMapping, TableMapping
 from crmbridge.guide.steps import STEPS
 from crmbridge.models import GuideDraft
-from financials.models import CompanySettings, PaymentTerms
+from financials.models import CompanySettings, PaymentTerms, WebServiceKey
 from sync.models import FullSynchronization, JobQueueEntry
 from sync.queue import enqueue
 from sync.working import work_once
@@ -413,6 +413,15 @@ def test_the_window_shows_the_health_and_answers_without_asking_the_crm(
     health = text(desk.get("/connection/health/"))
     assert "Fjordkraft Handel" in health
     assert "Client secret" in health
+    assert "Tables" in health
+    assert "Item availability" not in health
+    # An option that is on and cannot work is seen here, where somebody looks.
+    alice = User.objects.get(username="alice")
+    CRMConnection.objects.update(is_item_availability_on=True, odata_user=alice)
+    WebServiceKey.change(alice, by="alice")
+    assert "Item availability" in text(desk.get("/connection/health/"))
+    WebServiceKey.objects.update(expires_at=timezone.now())
+    assert "access key has expired" in text(desk.get("/connection/health/"))
     CRMConnection.objects.update(address="https://localhost:1")
     assert desk.get("/connection/").status_code == 200
     assert "No" in text(desk.get("/connection/health/"))

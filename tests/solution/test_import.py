@@ -351,7 +351,7 @@ def run_full_synchronization(client: Client) -> list[SynchJob]:
     return list(SynchJob.objects.exclude(pk__in=known))
 
 
-def test_s30_s31_s34_s43_afterwards_everything_runs_through_the_synchronization_user_alone(
+def test_s30_s31_s34_afterwards_everything_runs_through_the_synchronization_user_alone(
     ready: Browser, connection: CRMConnection, sandbox: SandboxProcess, api: SandboxSession
 ) -> None:
     assert "Roles given" in ready.errand("roles")

@@ -22,7 +22,8 @@ from sync.queue import enqueue
 from sync.quiet import after_quiet_hours
 from sync.working import sweep, work_once
 from tests.factories import ConnectionFactory, TableMappingFactory
-from tests.sync.sides import edit_account
+from tests.sandbox_process import SandboxProcess
+from tests.sync.sides import account, edit_account, edit_customer
 
 Run = Callable[..., dict[str, SynchJob]]
 
@@ -101,6 +102,46 @@ def test_c7_a_change_in_the_crm_is_found_by_one_request_and_wakes_its_mapping(
     assert work_once()
     assert Customer.objects.get(no="ALFKI").fax_no == "1"
     assert from_now(customers) > 29
+
+
+def test_s43_what_the_synchronization_user_writes_starts_no_synchronization(
+    mappings: dict[str, TableMapping],
+    crm: DataverseClient,
+    sandbox: SandboxProcess,
+    settings: Settings,
+    client: Client,
+    alice: User,
+) -> None:
+    settings.PROBE_SECONDS = 0
+    client.force_login(alice)
+    Customer.objects.create(no="C1", name="Fjord AS")
+    client.post("/full-synchronization/prepare/")
+    full = client.get("/api/v1/full-synchronizations/").json()["results"][0]
+    client.post(f"/full-synchronization/{full['id']}/start/")
+    sweep()
+
+    def woken() -> int:
+        """How many entries a look at the CRM wakes; all of them run."""
+        schedules.probe()
+        soon = JobQueueEntry.objects.filter(
+            interval_minutes=30, earliest_start__lt=timezone.now() + timedelta(minutes=1)
+        )
+        count = soon.update(earliest_start=timezone.now())
+        while work_once():
+            pass
+        return count
+
+    while work_once():
+        pass
+    assert woken() == 0
+    edit_customer("C1", phone_no="1")
+    edit_account(crm, "C1", fax="1")
+    assert woken() == 1
+    row = account(crm, "C1", "telephone1", "fax")
+    assert (row["telephone1"], row["fax"]) == ("1", "1")
+    written = sandbox.calls()["writes"]
+    assert woken() == 0
+    assert sandbox.calls()["writes"] == written
 
 
 @pytest.mark.django_db(transaction=True)
