@@ -208,6 +208,7 @@ TABLES: Final = {
     "sync.conflict": "v",
     "sync.change": "v",
     "sync.synchstate": "v",
+    "sync.keyrange": "v",
     "sync.notification": "v",
     "sync.notificationreading": "v",
     "sync.mailreceiver": "v",
