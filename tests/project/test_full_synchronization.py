@@ -1,4 +1,4 @@
-"""A full synchronization with real workers, which are killed and restarted in the middle (S73 to S76, E15)."""
+"""A full synchronization with four real workers, which are killed and restarted in the middle (S72 to S76, E15)."""
 
 import json
 import os
@@ -15,12 +15,35 @@ from typing import Any
 import psycopg
 
 from connection.dataverse.client import DataverseClient
+from financials.demo import SHIPPING_AGENTS
 from tests.installations import SET_UP
 from tests.project.processes import managing, run_code, wait_until
 from tests.sandbox_process import SandboxProcess
 
 CUSTOMERS = 700
+# Beside the four default mappings, of which CUSTOMER and CONTACT refer to each other: eight small ones with a diamond
+# (SHIPMENT and AGENT between TERMS and LIST) and a long arm that ends behind all others.
+GRAPH = {
+    "TERMS": [],
+    "SHIPMENT": ["TERMS"],
+    "AGENT": ["TERMS"],
+    "LIST": ["SHIPMENT", "AGENT"],
+    "UNIT": [],
+    "ITEM": ["UNIT", "LIST"],
+    "ORDER": ["CUSTOMER", "ITEM"],
+    "INVOICE": ["ORDER", "CONTACT"],
+}
 
+DECLARE = f"""
+from coupling.models import FieldMapping, TableMapping
+graph = {GRAPH}
+table = {{"erp_table": "financials.ShippingAgent", "crm_table": "opportunity", "erp_key": "code", "direction": "to"}}
+for name in graph:
+    small = TableMapping.objects.create(name=name, **table)
+    FieldMapping.objects.create(mapping=small, erp_field="name", crm_column="name")
+for name, others in graph.items():
+    TableMapping.objects.get(name=name).depends_on.set(TableMapping.objects.filter(name__in=others))
+"""
 START = """
 from django.contrib.auth.models import User
 from sync import fullsync
@@ -87,8 +110,8 @@ def test_s72_s76_e15_a_full_synchronization_survives_what_kills_its_workers(
     logs = [tmp_path / f"worker{number}" for number in range(2)]
     installation = own_installation | {"LOG_LEVEL": "INFO"}
     set_up = SET_UP.format(customers=CUSTOMERS, details=str(sandbox.folder / "sandbox.json"))
-    assert run_code(set_up + START, env=installation).splitlines()[-1] == "True False 0"
-    # Two supervisors as on two machines; one is killed with all its children, and another takes its place.
+    assert run_code(set_up + DECLARE + START, env=installation).splitlines()[-1] == "True False 0"
+    # Two supervisors of two workers, as on two machines; one is killed with all its children, and another takes over.
     with ExitStack() as stack:
         workers = [stack.enter_context(managing("worker", "--grace", "5", env=installation, log=log)) for log in logs]
         wait_until(lambda: crm.count("account") > 0)
@@ -106,7 +129,10 @@ def test_s72_s76_e15_a_full_synchronization_survives_what_kills_its_workers(
         assert line["logs"] == 1, "one line of history"
         for other in line["after"]:
             assert seen["lines"][other]["ended"] <= line["began"], (other, name)
+    assert {name: set(seen["lines"][name]["after"]) for name in GRAPH} == {name: set(GRAPH[name]) for name in GRAPH}
     assert {"CURRENCY", "SALESPEOPLE"} <= set(seen["lines"]["CUSTOMER"]["after"])
+    assert len(seen["lines"]) == 12
+    assert crm.count("opportunity") == len(GRAPH) * len(SHIPPING_AGENTS)
 
 
 def kill_all(worker: "subprocess.Popen[bytes]") -> None:
