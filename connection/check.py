@@ -13,7 +13,7 @@ from connection.clients import client_for
 from connection.dataverse.address import crm_address
 from connection.errors import CRMBridgeError, Text
 from connection.models import CRMConnection, SettingsChanged
-from connection.signals import connection_enabled, connection_enabling, environment_changed
+from connection.signals import base_currency_learned, connection_enabled, connection_enabling, environment_changed
 from connection.texts import in_every_language
 
 # Tables that every Dynamics 365 Sales environment has and every mapping leans on.
@@ -84,9 +84,18 @@ def check_connection(connection: CRMConnection) -> ConnectionReport:
     report = ConnectionReport(tuple(_steps(connection)))
     connection.last_tested_at = timezone.now()
     connection.last_test_results = in_every_language(report)
-    if not connection.as_read().update(**{name: getattr(connection, name) for name in _FOUND_OUT}):
-        return ConnectionReport((Step(_SAME_SETTINGS, SettingsChanged()),))
-    return report
+    return report if _note(connection) else ConnectionReport((Step(_SAME_SETTINGS, SettingsChanged()),))
+
+
+@transaction.atomic
+def _note(connection: CRMConnection) -> bool:
+    """Store what was found out; False where it was found out with other settings."""
+    rows = connection.as_read()
+    known = rows.select_for_update().values_list("base_currency_code", flat=True).first()
+    rows.update(**{name: getattr(connection, name) for name in _FOUND_OUT})
+    if known == "" and connection.base_currency_code:
+        base_currency_learned.send(CRMConnection, connection=connection)
+    return known is not None
 
 
 def enable(connection: CRMConnection) -> ConnectionReport:

@@ -9,6 +9,10 @@ connection_enabling = Signal()
 # Sent after the commit, with `connection`, when a CRM connection has been tested and enabled.
 connection_enabled = Signal()
 
+# Sent with `connection`, inside the transaction that notes it, when the CRM has told its base currency for the first
+# time.
+base_currency_learned = Signal()
+
 # Sent with `connection`, inside the transaction that notes it, when another environment takes the place of the one
 # before, or the same one has another address: no link into the CRM holds any more.
 environment_changed = Signal()

@@ -13,7 +13,10 @@ class CouplingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let every new database connection fold letters alike."""
+        """Let every new database connection fold letters alike, and hear of the CRM's base currency."""
+        from connection.signals import base_currency_learned
+        from coupling.defaults.install import keep_foreign_rates_back
         from coupling.tables.folding import teach
 
+        base_currency_learned.connect(keep_foreign_rates_back, dispatch_uid="coupling.defaults")
         connection_created.connect(teach, dispatch_uid="coupling.tables.folding")

@@ -1,7 +1,7 @@
 """Currencies (mappings.md 1.2, 3.4).
 
 The exchange rate is the one against the local currency, which is right where the CRM's base currency is the local
-currency too; `install_defaults` leaves the row out where it is not.
+currency too; `install_defaults` disables the row where it is not.
 """
 
 from django.utils.translation import gettext_lazy as _

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from coupling.defaults.definitions import DefaultMapping
 from coupling.defaults.install import (
     DEFAULT_MAPPINGS,
+    Currencies,
     default_field,
     install_defaults,
-    keep_foreign_rates_back,
     table_settings,
 )
 from coupling.models import FieldMapping, TableMapping
@@ -53,7 +53,7 @@ def replacements(local_currency: str, base_currency: str) -> list[Replacement]:
     found: list[Replacement] = []
     for default in DEFAULT_MAPPINGS:
         if mapping := installed.get(default.name):
-            wanted = _wanted(default, mapping, installed, local_currency, base_currency)
+            wanted = _wanted(default, mapping, installed, Currencies(local_currency, base_currency))
             found += _differences(default, mapping, wanted)
         else:
             found.append(Replacement(default.name, _("The mapping is missing and is added.")))
@@ -68,27 +68,16 @@ def use_defaults(local_currency: str, base_currency: str) -> list[Replacement]:
     mappings = {mapping.name: mapping for mapping in TableMapping.objects.prefetch_related("fields")}
     for default in DEFAULT_MAPPINGS:
         mapping = mappings[default.name]
-        _put_back(default, mapping, _wanted(default, mapping, mappings, local_currency, base_currency))
-    keep_foreign_rates_back(local_currency, base_currency)
+        _put_back(default, mapping, _wanted(default, mapping, mappings, Currencies(local_currency, base_currency)))
     return replaced
 
 
 def _wanted(
-    default: DefaultMapping,
-    mapping: TableMapping,
-    mappings: Mapping[str, TableMapping],
-    local_currency: str,
-    base_currency: str,
+    default: DefaultMapping, mapping: TableMapping, mappings: Mapping[str, TableMapping], currencies: Currencies
 ) -> list[FieldMapping]:
     """The fields that the mapping has by default; rows whose lookup is not installed yet come with it."""
     rows = [row for row in default.fields if not row.lookup or row.lookup in mappings]
-    fields = [
-        default_field(mapping, position, row, mappings, local_currency) for position, row in enumerate(rows, start=1)
-    ]
-    for field in fields:
-        if field.crm_column == "exchangerate" and local_currency != base_currency:
-            field.is_enabled = False
-    return fields
+    return [default_field(mapping, position, row, mappings, currencies) for position, row in enumerate(rows, start=1)]
 
 
 def _differences(

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from connection.api import ConnectionViewSet
-from connection.check import ConnectionReport, check_connection
+from connection.check import ConnectionReport, check_connection, enable
 from connection.environment import adopt_environment
 from connection.errors import CRMBridgeError
 from connection.models import CRMConnection, SettingsLocked
@@ -38,7 +38,6 @@ from crmbridge.guide.serializers import (
 )
 from crmbridge.guide.steps import STEPS
 from crmbridge.guide.switching import switch_off as disable_connection
-from crmbridge.guide.switching import switch_on as enable_connection
 from crmbridge.guide.tasks import why_unknown
 from financials.models import CompanySettings
 from sync.environment import start_over
@@ -104,7 +103,7 @@ class SetUpViewSet(ConnectionViewSet):
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
         """Test the connection and enable it where the test passes."""
-        return Response(_report(enable_connection(self.get_object(), _person(request))))
+        return Response(_report(enable(self.get_object())))
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])

@@ -1,4 +1,4 @@
-"""Switches the connection on and off; nothing of mappings, couplings, jobs and the customer's changes is touched."""
+"""What goes with switching the connection on and off; mappings, couplings, jobs and the customer's changes stay."""
 
 import logging
 
@@ -6,23 +6,13 @@ from django.contrib.auth.models import User
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from connection.check import ConnectionReport, disable, enable
+from connection.check import disable
 from connection.errors import CRMBridgeError
 from connection.models import CRMConnection
-from coupling.defaults.install import keep_foreign_rates_back
 from coupling.environment import refuse_foreign_couplings
 from coupling.options import couple_options
-from financials.models import CompanySettings
 
 log = logging.getLogger(__name__)
-
-
-def switch_on(connection: CRMConnection, user: User) -> ConnectionReport:
-    """Test and enable the connection. Where the test fails, the report says so and nothing is enabled (S26)."""
-    report = enable(connection)
-    if report.ok:
-        keep_foreign_rates_back(CompanySettings.current().lcy_code, connection.base_currency_code)
-    return report
 
 
 def get_ready(connection: CRMConnection, **kwargs: object) -> None:

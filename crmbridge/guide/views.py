@@ -9,13 +9,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import RedirectView
 
-from connection.check import check_connection
+from connection.check import check_connection, enable
 from connection.errors import CRMBridgeError
 from crmbridge.guide import tasks
 from crmbridge.guide.forms import ConsentForm, FinishForm
 from crmbridge.guide.progress import Progress, begin, finish, last_finished, open_draft, reopen_check
 from crmbridge.guide.steps import CHECK
-from crmbridge.guide.switching import switch_on
 from crmbridge.guide.tables import choices
 from crmbridge.guide.task import SetupPage, TaskView
 from crmbridge.models import GuideDraft
@@ -86,7 +85,7 @@ class FinishView(TaskView):
         if report.ok and (not_ready := tasks.why_not_ready(self.connection)):
             return self._check_again(not_ready)
         if report.ok:
-            report = switch_on(self.connection, self.user)
+            report = enable(self.connection)
         if not report.ok:
             return self.render_to_response(self.get_context_data(form=form, obstacle=report))
         if not finish(self._draft, self.user):

@@ -15,14 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic import TemplateView, View
 
-from connection.check import check_connection
+from connection.check import check_connection, enable
 from connection.models import CRMConnection
 from coupling.defaults.reset import Replacement, replacements, use_defaults
 from coupling.environment import are_couplings_foreign
 from crmbridge.guide.health import health
 from crmbridge.guide.progress import one_at_a_time, open_draft
 from crmbridge.guide.steps import STEPS
-from crmbridge.guide.switching import switch_off, switch_on
+from crmbridge.guide.switching import switch_off
 from crmbridge.guide.tables import choices
 from crmbridge.guide.task import SetupPage
 from financials.models import CompanySettings
@@ -104,7 +104,7 @@ class EnableView(SwitchView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Test and enable, or say why not."""
-        report = switch_on(self.connection, self.user)
+        report = enable(self.connection)
         if not report.ok:
             return render(request, "crmbridge/window/window.html", window(report=report))
         messages.success(request, _("The connection is enabled."))

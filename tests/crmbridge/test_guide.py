@@ -22,7 +22,7 @@ from sync.models import FullSynchronization, JobQueueEntry
 from sync.queue import enqueue
 from sync.working import work_once
 from tests.conftest import PASSWORD
-from tests.factories import ConnectionFactory, CouplingFactory, TableMappingFactory
+from tests.factories import ConnectionFactory, CouplingFactory, FieldMappingFactory, TableMappingFactory
 from tests.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.django_db
@@ -256,12 +256,20 @@ def test_two_administrators_do_not_overwrite_each_other(
     assert set(TableMapping.objects.filter(is_enabled=True).values_list("name", flat=True)) == {"CURRENCY"}
 
 
+def rate() -> FieldMapping:
+    return FieldMapping.objects.get(mapping__name="CURRENCY", crm_column="exchangerate")
+
+
 def snapshot(*models: type[Model]) -> list[list[dict[str, Any]]]:
     return [list(model._default_manager.order_by("pk").values()) for model in models]
 
 
 def test_off_and_on_again_changes_nothing(desk: Client, connection: CRMConnection) -> None:
+    """Not even a rate against another currency than the CRM's, which the defaults hold back and a person does not."""
+    CompanySettings.objects.update(lcy_code="EUR")
     send(desk, f"{BY_HAND}data/", tables=["CUSTOMER"])
+    assert not rate().is_enabled
+    FieldMapping.objects.filter(pk=rate().pk).update(is_enabled=True)
     FieldMapping.objects.filter(crm_column="fax").update(crm_column="address2_fax", is_enabled=False)
     CouplingFactory.create(mapping=TableMapping.objects.get(name="CUSTOMER"))
     enqueue(TableMapping.objects.get(name="CUSTOMER"))
@@ -272,8 +280,25 @@ def test_off_and_on_again_changes_nothing(desk: Client, connection: CRMConnectio
     assert "Disabled by alice." in text(desk.get("/connection/"))
     desk.post("/connection/enable/")
     assert CRMConnection.objects.get().is_enabled
+    send(desk, f"{BY_HAND}data/", tables=["CUSTOMER"])
     assert snapshot(TableMapping, FieldMapping, Coupling, JobQueueEntry) == before
     assert work_once()
+
+
+def test_rates_are_held_back_once_when_the_crm_tells_its_currency(desk: Client, connection: CRMConnection) -> None:
+    CompanySettings.objects.update(lcy_code="EUR")
+    CRMConnection.objects.update(base_currency_code="", is_enabled=False)
+    send(desk, f"{BY_HAND}data/", tables=["CURRENCY"])
+    assert rate().is_enabled
+    own = FieldMappingFactory.create(mapping=TableMappingFactory.create(name="OWN"), crm_column="exchangerate")
+    desk.post("/connection/test/")
+    assert CRMConnection.objects.get().base_currency_code == "NOK"
+    assert not rate().is_enabled
+    assert FieldMapping.objects.get(pk=own.pk).is_enabled
+    FieldMapping.objects.filter(pk=rate().pk).update(is_enabled=True)
+    for again in ("/connection/test/", "/connection/enable/"):
+        desk.post(again)
+        assert rate().is_enabled
 
 
 def test_whichever_button_enables_the_connection_codes_are_coupled_with_options_first(
