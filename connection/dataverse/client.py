@@ -1,7 +1,7 @@
 """The face of the CRM: everything that the rest of the product asks of Dataverse."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,6 +66,13 @@ class DataverseClient:
         lane = copy.copy(self)
         lane._http = self._http.interactive()
         return lane
+
+    def attended(self, meanwhile: Callable[[], None]) -> "DataverseClient":
+        """This client for somebody who has other affairs to look after while it waits: `meanwhile` is called in his
+        thread before every request, and some times a minute between."""
+        attended = copy.copy(self)
+        attended._http = self._http.attended(meanwhile)
+        return attended
 
     @property
     def requests_sent(self) -> int:

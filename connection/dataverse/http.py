@@ -8,7 +8,7 @@ import copy
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -42,6 +42,8 @@ MOST_ATTEMPTS = 5
 LONGEST_PAUSE = 60.0
 # No attempt begins later than this: a worker has a lease to keep, and the record comes around again.
 PATIENCE = 90.0
+# Whoever waits looks after his affairs this often.
+ATTEND_EVERY = 10.0
 # A person waits for the answer.
 SHORT_PATIENCE = 5.0
 _HEADERS = {
@@ -76,6 +78,7 @@ class Http:
         self._tokens = tokens
         self._patience = PATIENCE
         self._is_bulk = self._attends = True
+        self._meanwhile: Callable[[], None] = _nothing
         self._session = GuardedSession()
         self._session.headers.update(
             _HEADERS | {"User-Agent": f"crmbridge/{getattr(settings, 'CRMBRIDGE_VERSION', '0.1.0')}"}
@@ -92,10 +95,17 @@ class Http:
         lane._is_bulk, lane._patience = False, SHORT_PATIENCE
         return lane
 
-    def hand(self) -> "Http":
-        """The same for a thread that works for this one, which keeps the account and sees that there is room."""
+    def attended(self, meanwhile: Callable[[], None]) -> "Http":
+        """The same for somebody who has other affairs to look after: `meanwhile` is called in his thread before every
+        request, and some times a minute between."""
+        attended = copy.copy(self)
+        attended._meanwhile = meanwhile
+        return attended
+
+    def hand(self, *, in_thread: bool = True) -> "Http":
+        """The same for a piece of work for which this one has seen that there is room; a thread does not `attend`."""
         hand = copy.copy(self)
-        hand._is_bulk = hand._attends = False
+        hand._is_bulk, hand._attends = False, self._attends and not in_thread
         hand.requests, hand.seconds, hand.bytes_sent, hand.too_large = 0, 0.0, 0, False
         return hand
 
@@ -106,12 +116,17 @@ class Http:
             waited += pause
             if waited > min(self._patience, LONGEST_PAUSE):
                 raise Throttled(technical="the budget of the connection is spent", retry_after=pause)
-            self.traffic.clock.sleep(pause)
+            self._rest(pause)
+
+    def attend(self) -> None:
+        """Look after the account and the caller's affairs; threads leave both to the calling one."""
+        if self._attends:
+            self.traffic.attend()
+            self._meanwhile()
 
     def next_pause(self) -> float:
         """Seconds until the next request may go."""
-        if self._attends:
-            self.traffic.attend()
+        self.attend()
         return self.traffic.pause(bulk=self._is_bulk)
 
     def get(self, url: str, *, prefer: Sequence[str] = ()) -> Answer:
@@ -166,16 +181,21 @@ class Http:
                 if pause is None or clock.now() - began + pause > self._patience:
                     raise
                 log.info("%s %s: %s; again in %.1f s", method, urlsplit(address).path, type(error).__name__, pause)
-                clock.sleep(pause)
+                self._rest(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def _rest(self, seconds: float) -> None:
+        while seconds > 0:
+            self.traffic.clock.sleep(min(seconds, ATTEND_EVERY))
+            seconds -= ATTEND_EVERY
+            self.attend()
 
     def _after(self, error: CRMBridgeError, attempt: int, *, repeatable: bool) -> float | None:
         """Seconds to wait before the next attempt, if there is one; a 429 holds back everybody."""
         self.too_large = self.too_large or isinstance(error, PayloadTooLarge)
         if isinstance(error, Throttled):
             self.traffic.complained(error, _asked(error, attempt))
-            if self._attends:
-                self.traffic.attend()
+            self.attend()
         return _pause(error, attempt, repeatable=repeatable)
 
     def _attempt(
@@ -227,6 +247,10 @@ class Http:
         if not same_origin(url, self.address):
             raise AddressRefused(technical=f"a link of the CRM leads to {url[:100]!r}")
         return url
+
+
+def _nothing() -> None:
+    """Nothing has to be looked after."""
 
 
 def _judged(answer: Answer, *, repeatable: bool) -> Answer:

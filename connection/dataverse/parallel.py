@@ -48,7 +48,7 @@ class _Spread(Generic[T]):
             self.http.admit()
         except Throttled as error:
             return [Outcome(error)] * len(self.items)
-        return self._send(self.items) if self.items else []
+        return self._send(self.items, in_thread=False) if self.items else []
 
     def run(self) -> list[Outcome]:
         """All, several chunks at a time."""
@@ -87,10 +87,10 @@ class _Spread(Generic[T]):
             start = self.running.pop(future)
             self.outcomes[start] = future.result()
             self.stopped_by = self.stopped_by or hindrance(self.outcomes[start])
-        self.http.traffic.attend()
+        self.http.attend()
 
-    def _send(self, chunk: Sequence[T]) -> list[Outcome]:
-        hand = self.http.hand()
+    def _send(self, chunk: Sequence[T], *, in_thread: bool = True) -> list[Outcome]:
+        hand = self.http.hand(in_thread=in_thread)
         outcomes = self.write(hand, chunk)
         if hand.too_large or isinstance(outcomes[0].error, OutcomeUnknown):
             self.size.shrink(len(chunk))

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from itertools import pairwise
 from socket import create_server
 from threading import Thread
 from uuid import uuid4
@@ -21,7 +22,7 @@ from connection.dataverse.errors import (
     Throttled,
     Unreachable,
 )
-from connection.dataverse.http import Http
+from connection.dataverse.http import ATTEND_EVERY, Http
 from connection.dataverse.metadata import TableDefinition
 from connection.dataverse.sizing import BatchSize
 from connection.dataverse.traffic import Traffic
@@ -238,3 +239,18 @@ def test_i1_half_an_answer_to_a_write_leaves_its_outcome_unknown(serve: Serve, p
         with pytest.raises(OutcomeUnknown):
             http.write_batch([Part("PATCH", "accounts(1)", b"{}"), Part("PATCH", "accounts(2)", b"{}")])
         assert len(server.asked) == 1
+
+
+def test_whoever_waits_looks_after_his_affairs_meanwhile(serve: Serve) -> None:
+    busy, clock, moments = refused(429, "0x80072322", Retry_After="45"), Pauses(), [0.0]
+    said = iter([busy, FINE, busy, Said(204)])
+    with serve(lambda asked: next(said, FINE)) as server:
+        http = Http(server.address, Tokens(), traffic=Traffic(clock=clock))
+        attended = http.attended(lambda: moments.append(sum(clock)))
+        attended.get("accounts")
+        bulk.create_many(attended, ACCOUNT, [{"accountid": str(uuid4())}], size=BatchSize())
+        attends, waited = len(moments), sum(clock)
+        http.get("accounts")
+    assert waited > 90
+    assert max(after - before for before, after in pairwise([*moments, waited])) <= ATTEND_EVERY
+    assert len(moments) == attends
