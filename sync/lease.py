@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -125,7 +127,22 @@ def lease_range(job: SynchJob, *, even_resting: bool) -> tuple[KeyRange, Lease] 
 
 def new_owner() -> str:
     """A name for somebody who holds something, that tells his machine and process and is never given twice."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_place()}:{uuid4().hex}"
+
+
+def process_of(owner: str) -> str:
+    """Machine and process of an owner, for people."""
+    return ":".join(owner.split(":")[:2])
+
+
+@cache
+def _place() -> str:
+    """Where our process ids count: this boot and namespace. Containers and cloned machines may share a host's name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return ""
 
 
 def _take_patiently(mapping: TableMapping, held: Lease, job: SynchJob | None, deadline: float) -> None:
@@ -164,12 +181,12 @@ def has_run_out(now: datetime) -> Q:
 
 
 def is_dead(holder: str) -> bool:
-    """Whether an owner was a process of this machine that has ended."""
-    host, _, rest = holder.partition(":")
-    if host != socket.gethostname():
+    """Whether an owner was a process of this machine that has ended; where nobody can tell, his lease runs out."""
+    host, process, place = [*holder.split(":"), "", ""][:3]
+    if not place or (host, place) != (socket.gethostname(), _place()):
         return False
     try:
-        os.kill(int(rest.partition(":")[0]), 0)
+        os.kill(int(process), 0)
     except ProcessLookupError:
         return True
     except PermissionError:

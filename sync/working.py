@@ -32,7 +32,7 @@ from sync.entries import (
     shared,
     take,
 )
-from sync.lease import AlreadyRunning, LeaseLost
+from sync.lease import AlreadyRunning, LeaseLost, process_of
 from sync.models import (
     Event,
     JobKind,
@@ -206,7 +206,7 @@ def _execution(entry: JobQueueEntry) -> JobQueueLogEntry:
     )
     execution.entry = entry
     execution.slices += 1
-    execution.worker = entry.lease_owner.rpartition(":")[0]
+    execution.worker = process_of(entry.lease_owner)
     execution.save(update_fields=["slices", "worker"])
     return execution
 

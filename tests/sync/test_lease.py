@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from coupling.models import TableMapping
-from sync.lease import LEASE, AlreadyRunning, LeaseLost, lease
+from sync.lease import LEASE, AlreadyRunning, LeaseLost, lease, new_owner
 from sync.models import SynchState
 
 pytestmark = pytest.mark.django_db
@@ -26,12 +26,18 @@ def test_i5_a_second_run_is_refused_while_the_first_holds_the_lease(mapping: Tab
         pass
 
 
-def test_i5_the_lease_of_a_dead_process_is_free_at_once(mapping: TableMapping) -> None:
-    with lease(mapping) as held:
-        host = held.owner.split(":")[0]
+def test_i5_the_lease_of_a_dead_process_is_free_at_once_but_not_that_of_another_machine_of_the_same_name(
+    mapping: TableMapping,
+) -> None:
+    """Containers on one host's network, and cloned machines, have the same name."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    SynchState.objects.update(lease_owner=f"{host}:{dead.pid}:x", lease_until=timezone.now() + LEASE)
+    host, _process, place, _name = new_owner().split(":")
+    until = timezone.now() + LEASE
+    state = SynchState.objects.create(mapping=mapping, lease_owner=f"{host}:{dead.pid}:elsewhere:x", lease_until=until)
+    with pytest.raises(AlreadyRunning), lease(mapping):
+        pass
+    SynchState.objects.filter(pk=state.pk).update(lease_owner=f"{host}:{dead.pid}:{place}:x", lease_until=until)
     with lease(mapping):
         pass
 

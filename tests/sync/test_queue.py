@@ -332,8 +332,8 @@ def test_e15_the_work_of_a_dead_worker_is_taken_up_and_no_crash_goes_round_for_e
     entry = enqueue(customer)
     for _ in range(entry.max_attempts + 1):
         assert take() is not None
-        host = JobQueueEntry.objects.get().lease_owner.split(":")[0]
-        JobQueueEntry.objects.update(lease_owner=f"{host}:999999:x")
+        host, _process, place, _name = JobQueueEntry.objects.get().lease_owner.split(":")
+        JobQueueEntry.objects.update(lease_owner=f"{host}:999999:{place}:x")
         assert take() is None
         sweep()
     work_once()
