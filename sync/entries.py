@@ -5,7 +5,9 @@ never run at the same time; a less urgent one steps aside between two slices.
 """
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
@@ -17,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from connection.errors import FixSetup
 from connection.models import CRMConnection
 from connection.texts import in_every_language
-from sync.engine.fingerprint import DISTRUSTED
+from sync.engine.clock import distrust_cursors
 from sync.lease import LEASE, LeaseLost, free, has_run_out, is_dead, new_owner
 from sync.models import (
     END,
@@ -30,7 +32,6 @@ from sync.models import (
     LogState,
     Request,
     SynchJob,
-    SynchState,
 )
 from sync.queue import hand_over
 from sync.quiet import after_quiet_hours
@@ -43,6 +44,7 @@ NOBODY = {"lease_owner": "", "lease_until": None}
 UNASKED = {"request": "", "requested_by": ""}
 ANSWERS = (Event.HOLD, Event.CANCEL, Event.RESTART, Event.FINISH)
 """What leaves nothing to do of what a person asked; with any other event, whoever has the entry heeds it later."""
+_HAPPENED = ("created_at", "started_at", "finished_at", "heartbeat_at")
 _SEEN_DUE, _SEEN_FOR = "sync.seen_due", 3600
 
 
@@ -269,16 +271,22 @@ def free_the_dead() -> None:
 def heed_clock() -> None:
     """Where the clock was put back, nothing waits until it shows again what it showed before.
 
-    What has happened lies in the past; an entry of which something lies ahead is due now. What was changed in the ERP
-    since may bear a stamp that has been read past: it is read from its beginning once more, and compared.
+    What has happened lies in the past, and what is due afterwards is due as long after it. A change in the ERP may bear
+    a stamp now that has been read past: where this is so the ERP is read from its beginning once more, and compared.
     """
-    now, found = timezone.now(), 0
-    for moment in ("created_at", "started_at", "finished_at", "heartbeat_at"):
-        ahead = JobQueueEntry.objects.filter(**{f"{moment}__gt": now + LEASE})
-        found += ahead.update(**{moment: now, "earliest_start": now})
-    if found:
-        log.warning("The clock was put back, or differs from machine to machine; the ERP is read again.")
-        SynchState.objects.exclude(setup="").update(setup=DISTRUSTED)
+    now = timezone.now()
+    latest = now + LEASE
+    for entry in JobQueueEntry.objects.filter(reduce(or_, (Q(**{f"{name}__gt": latest}) for name in _HAPPENED))):
+        _bring_back(entry, now)
+    distrust_cursors(latest)
+
+
+def _bring_back(entry: JobQueueEntry, now: datetime) -> None:
+    """Shift an entry of which something lies ahead, so that the latest of it has happened now."""
+    stamps = {name: moment for name in _HAPPENED if (moment := getattr(entry, name)) and moment > now}
+    start = entry.earliest_start - (max(stamps.values()) - now)
+    same = JobQueueEntry.objects.filter(pk=entry.pk, fence=entry.fence, status=entry.status)
+    same.update(**dict.fromkeys(stamps, now), earliest_start=start)
 
 
 def neglect() -> timedelta:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,6 +15,7 @@ from django.utils import timezone
 from connection.dataverse.client import DataverseClient
 from connection.dataverse.errors import Unreachable
 from coupling.models import Coupling, CouplingState, FieldMapping, TableMapping
+from coupling.tables.position import Position
 from financials.models import Customer
 from sync import fullsync, working
 from sync.engine import journal
@@ -143,14 +145,35 @@ def test_the_clock_is_set_while_work_is_in_hand_and_lies_about(hours: int) -> No
     JobQueueEntry.objects.filter(pk=mine.pk).update(lease_owner="elsewhere:1:x")
     with clock_set_by(timedelta(hours=hours)):
         sweep()
-        taken = [entry.category for entry in (take(), take(), take()) if entry]
-        assert sorted(taken) == ["HELD", "READY", "WAITING"]
-        held_now = JobQueueEntry.objects.get(pk=mine.pk)
-        assert held_now.fence == mine.fence + 1
-        assert held_now.lease_until is not None
-        assert abs(held_now.lease_until - timezone.now() - LEASE) < timedelta(minutes=1)
-        sweep()
-        assert take() is None
+        with clock_set_by(timedelta(seconds=30)):
+            taken = [entry.category for entry in (take(), take(), take()) if entry]
+            assert sorted(taken) == ["HELD", "READY", "WAITING"]
+            held_now = JobQueueEntry.objects.get(pk=mine.pk)
+            assert held_now.fence == mine.fence + 1
+            assert held_now.lease_until is not None
+            assert abs(held_now.lease_until - timezone.now() - LEASE) < timedelta(minutes=1)
+            sweep()
+            assert take() is None
+
+
+@pytest.mark.django_db
+def test_a_machine_whose_clock_is_ahead_keeps_nobody_busy() -> None:
+    """What it stamps lies ahead for the others, time and again."""
+    mapping = TableMappingFactory.create()
+    now, ahead = timezone.now(), timezone.now() + timedelta(minutes=20)
+    entry = JobQueueEntry.objects.create(
+        mapping=mapping,
+        category="CUSTOMER",
+        interval_minutes=30,
+        finished_at=ahead,
+        earliest_start=ahead + timedelta(minutes=30),
+    )
+    cursor = str(Position(now - timedelta(days=1), uuid4()))
+    SynchState.objects.create(mapping=mapping, setup="known", erp_cursor=cursor)
+    sweep()
+    entry.refresh_from_db()
+    assert abs(entry.earliest_start - now - timedelta(minutes=30)) < timedelta(minutes=1)
+    assert SynchState.objects.get().setup == "known"
 
 
 @pytest.mark.any_database

@@ -125,7 +125,7 @@ def dead() -> str:
     """The name of a process of this machine that has ended."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    host, _, rest = new_owner().split(":")
+    host, _, rest = new_owner().split(":", maxsplit=2)
     return f"{host}:{ended.pid}:{rest}"
 
 
