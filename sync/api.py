@@ -4,13 +4,22 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers, viewsets
 
 from coupling.models import TableMapping
-from sync.models import COUNTERS, Change, Conflict, SynchError, SynchJob, Waiting
+from sync.models import COUNTERS, Change, Conflict, KeyRange, SynchError, SynchJob, Waiting
+
+
+class KeyRangeSerializer(serializers.ModelSerializer[KeyRange]):
+    """One part of a big table that several workers read; `worker` is blank where nobody has it in hand."""
+
+    class Meta:
+        model = KeyRange
+        fields = ("number", "is_done", "read", "worker")
 
 
 class SynchJobSerializer(serializers.ModelSerializer[SynchJob]):
-    """One run of one mapping in one direction, with its counters."""
+    """One run of one mapping in one direction, with its counters, and its key ranges as long as workers share it."""
 
     mapping = serializers.SlugRelatedField[TableMapping](slug_field="name", read_only=True)
+    key_ranges = KeyRangeSerializer(source="ranges", many=True, read_only=True)
     message = serializers.CharField(source="message_text", read_only=True)
 
     class Meta:
@@ -26,13 +35,14 @@ class SynchJobSerializer(serializers.ModelSerializer[SynchJob]):
             "message",
             "read",
             *COUNTERS,
+            "key_ranges",
         )
 
 
 class SynchJobViewSet(viewsets.ReadOnlyModelViewSet[SynchJob]):
     """The runs, newest first."""
 
-    queryset = SynchJob.objects.select_related("mapping")
+    queryset = SynchJob.objects.select_related("mapping").prefetch_related("ranges")
     serializer_class = SynchJobSerializer
     filterset_fields = {
         "mapping__name": ["exact"],

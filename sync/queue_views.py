@@ -19,7 +19,8 @@ from sync.causes import failed_entries
 from sync.delays import delays
 from sync.entries import cancel, hold, restart
 from sync.forms import ScheduleForm
-from sync.models import OPEN, JobQueueEntry, JobStatus
+from sync.models import OPEN, JobQueueEntry, JobStatus, SynchJob
+from sync.sharing import Sharing
 
 PAGE_SIZE = 50
 LOG_SIZE = 50
@@ -78,6 +79,7 @@ class EntryView(PermissionRequiredMixin, EntryDetail):
         entry = self.object
         return super().get_context_data(**kwargs) | {
             "log": entry.log.prefetch_related("synch_jobs__mapping")[:LOG_SIZE],
+            "sharing": Sharing.of(SynchJob.objects.filter(execution__entry=entry, ranges__isnull=False).first()),
             "is_live": entry.status in OPEN,
             "delay": next(delays([entry]))[1] if entry.is_recurring else None,
             "is_silent": entry in schedules.silent(),

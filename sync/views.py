@@ -14,6 +14,7 @@ from coupling.views import MappedTableView
 from sync.models import COUNTERS, Conflict, JobState, SynchError, SynchJob
 from sync.record_links import with_records
 from sync.record_story import RecordStory
+from sync.sharing import Sharing
 
 PAGE_SIZE = 50
 
@@ -61,6 +62,7 @@ class JobView(PermissionRequiredMixin, JobDetail):
         changes = list(job.changes.select_related("coupling__mapping", "former_mapping")[:PAGE_SIZE])
         return super().get_context_data(**kwargs) | {
             "counters": counters,
+            "sharing": Sharing.of(job),
             "errors": with_records(job.errors.select_related("mapping")[:PAGE_SIZE]),
             "changes": changes,
             "names": record_names(job.mapping, [change.erp_id for change in changes if change.erp_id]),

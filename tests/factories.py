@@ -18,6 +18,7 @@ from sync.models import (
     FullSynchronization,
     JobQueueEntry,
     JobState,
+    KeyRange,
     Recommendation,
     Side,
     SynchError,
@@ -97,6 +98,16 @@ class SynchJobFactory(DjangoModelFactory[SynchJob]):
     state = JobState.FINISHED
     started_at = LazyFunction(lambda: timezone.now() - timedelta(minutes=2))
     finished_at = LazyFunction(timezone.now)
+
+
+class KeyRangeFactory(DjangoModelFactory[KeyRange]):
+    """The only part of a table, which nobody has begun to read."""
+
+    class Meta:
+        model = KeyRange
+
+    job = SubFactory(SynchJobFactory, state=JobState.RUNNING, finished_at=None, is_full=True)
+    number = 1
 
 
 class SynchErrorFactory(DjangoModelFactory[SynchError]):

@@ -133,6 +133,11 @@ class KeyRange(models.Model):
         """Whether all of it has been read."""
         return self.position == END
 
+    @property
+    def worker(self) -> str:
+        """The machine and process that has it in hand; blank where nobody has."""
+        return self.lease_owner.rpartition(":")[0]
+
 
 class SynchError(models.Model):
     """One record's failure: what went wrong and what to do, in every language; resolved when the record settles."""

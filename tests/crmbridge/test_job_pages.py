@@ -1,6 +1,7 @@
 """Pages of jobs, errors and conflicts."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -17,6 +18,7 @@ from tests.factories import (
     CouplingFactory,
     FullSynchReviewLineFactory,
     JobQueueEntryFactory,
+    KeyRangeFactory,
     SynchErrorFactory,
     SynchJobFactory,
     TableMappingFactory,
@@ -41,6 +43,28 @@ def test_jobs_are_narrowed_by_state_and_mapping(desk: Client) -> None:
     assert list(desk.get("/jobs/?state=running").context["object_list"]) == [running]
     assert list(desk.get("/jobs/?mapping=CONTACT").context["object_list"]) == [other]
     assert list(desk.get("/jobs/?state=nonsense").context["object_list"]) == [other, running]
+
+
+def test_a_big_table_shows_who_shares_in_it_on_the_pages_of_its_job_and_entry_and_in_the_api(desk: Client) -> None:
+    execution = JobQueueLogEntry.objects.create(entry=JobQueueEntryFactory.create())
+    job = SynchJobFactory.create(state=JobState.RUNNING, finished_at=None, is_full=True, execution=execution)
+    for number, position, owner in ((1, "end", ""), (2, "", "berg:17:abc"), (3, f"{uuid4()}", ""), (4, "", "")):
+        KeyRangeFactory.create(job=job, number=number, position=position, lease_owner=owner, read=number * 10)
+    for address in (f"/jobs/{job.pk}/", f"/job-queue/{execution.entry_id}/"):
+        answer = desk.get(address)
+        sharing, text = answer.context["sharing"], answer.content.decode()
+        assert (sharing.total, sharing.done, [each.number for each in sharing.begun]) == (4, 1, [2, 3])
+        assert "1 of 4 done" in text
+        assert "berg:17" in text
+        assert "berg:17:abc" not in text
+        assert "waits for a worker" in text
+    shared = desk.get(f"/api/v1/synch-jobs/{job.pk}/").json()["key_ranges"]
+    assert shared[:2] == [
+        {"number": 1, "is_done": True, "read": 10, "worker": ""},
+        {"number": 2, "is_done": False, "read": 20, "worker": "berg:17"},
+    ]
+    job.ranges.all().delete()
+    assert "Key ranges" not in desk.get(f"/jobs/{job.pk}/").content.decode()
 
 
 def test_s79_s80_a_job_shows_its_result_for_its_direction(desk: Client) -> None:
