@@ -116,7 +116,8 @@ def lease_range(job: SynchJob, *, even_resting: bool) -> tuple[KeyRange, Lease] 
         state = SynchState.objects.select_for_update().get(mapping=job.mapping_id)
         if state.lease_job_id != job.pk and not free(SynchState.objects.filter(pk=state.pk)).exists():
             return None
-        left = KeyRange.objects.filter(job=job).exclude(position=END)
+        # Locked: a slow holder whose lease has run out may be about to record a page, and then it is not free.
+        left = KeyRange.objects.select_for_update().filter(job=job).exclude(position=END)
         found = free(left if even_resting else left.filter(earliest_start__lte=now)).order_by("number").first()
         if found is None:
             return None

@@ -164,7 +164,8 @@ def assist(execution: JobQueueLogEntry, client: DataverseClient, order: Order, m
         has_helped = True
         mapping = TableMapping.objects.get(pk=job.mapping_id)
         allowed = order.allowed(mapping) or Direction(job.direction)
-        if not _work_on(Pass(Bridge(mapping, client), job, allowed, taken[1], taken[0]), may_go_on):
+        key_range, held = taken
+        if not _work_on(Pass(Bridge(mapping, client), job, allowed, held, key_range), may_go_on):
             break
     return has_helped
 
@@ -281,7 +282,8 @@ def _go_through_ranges(run: Pass, may_go_on: MayGoOn) -> bool:
         divide(run)
     run.lease.renew(lease_job=run.job)
     while taken := lease_range(run.job, even_resting=True):
-        if not _work_on(replace(run, lease=taken[1], key_range=taken[0]), may_still_go_on):
+        key_range, held = taken
+        if not _work_on(replace(run, lease=held, key_range=key_range), may_still_go_on):
             return False
     conclude(run)
     return True

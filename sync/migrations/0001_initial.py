@@ -248,7 +248,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'key range',
                 'verbose_name_plural': 'key ranges',
-                'ordering': ['-job', 'number'],
+                'ordering': ['-job_id', 'number'],
             },
         ),
         migrations.CreateModel(

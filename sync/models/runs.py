@@ -122,7 +122,7 @@ class KeyRange(models.Model):
     class Meta:
         verbose_name = _("key range")
         verbose_name_plural = _("key ranges")
-        ordering = ["-job", "number"]
+        ordering = ["-job_id", "number"]
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="one_range_of_a_number")]
 
     def __str__(self) -> str:
