@@ -1,5 +1,6 @@
 """**CRM Full Synch. Review** in a real browser (S71 to S84), without a worker; the file beside it has one."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -153,20 +154,22 @@ def test_s82_a_failed_line_is_plain_to_see_and_its_dependants_say_whom_they_wait
     expect(signed_in.get_by_role("status")).to_contain_text("In Process")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1280])
 def test_the_review_is_for_everyone_in_every_theme_and_width(
-    signed_in: Page, address: str, review: FullSynchronization, alice: User, theme: str, width: int
+    signed_in: Page, address: str, review: FullSynchronization, alice: User
 ) -> None:
     half_way(review, alice)
     other = FullSynchronization.objects.create(is_current=False, state=FullSynchState.CANCELLED, created_by=alice)
-    signed_in.context.add_cookies([{"name": "theme", "value": theme, "url": address}])
-    signed_in.set_viewport_size({"width": width, "height": 900})
     entry = JobQueueEntry.objects.get(mapping__name="CUSTOMER")
-    for path in ("full-synchronization/", f"full-synchronization/{other.pk}/", "job-queue/", f"job-queue/{entry.pk}/"):
+    for theme, path in itertools.product(
+        ("light", "dark"),
+        ("full-synchronization/", f"full-synchronization/{other.pk}/", "job-queue/", f"job-queue/{entry.pk}/"),
+    ):
+        signed_in.context.add_cookies([{"name": "theme", "value": theme, "url": address}])
         signed_in.goto(f"{address}/{path}")
-        assert violations(signed_in) == [], path
-        assert signed_in.evaluate("document.documentElement.scrollWidth") <= width, path
+        for width in (375, 1280):
+            signed_in.set_viewport_size({"width": width, "height": 900})
+            assert violations(signed_in) == [], (path, theme, width)
+            assert signed_in.evaluate("document.documentElement.scrollWidth") <= width, (path, theme, width)
 
 
 def test_without_one_the_page_says_what_it_is_for(signed_in: Page, address: str) -> None:

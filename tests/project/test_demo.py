@@ -39,7 +39,8 @@ def test_a_signal_at_any_moment_leaves_no_process(tmp_path: Path, moment: str, n
     log = tmp_path / "log"
     arguments = ("demo", "--customers", CUSTOMERS, "--port", "0")
     with managing(*arguments, env=environment(tmp_path), log=log) as demo:
-        wait_until(lambda: moment in log.read_text())
+        wait_until(lambda: moment in log.read_text() or demo.poll() is not None)
+        assert moment in log.read_text(), log.read_text()
         demo.send_signal(number)
         demo.wait(200)
 

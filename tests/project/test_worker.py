@@ -26,7 +26,8 @@ def worker(template: Template, tmp_path: Path, log: Path) -> Iterator["subproces
         template.installation(tmp_path / "var") as env,
         managing("worker", "--grace", "10", env=env, log=log) as process,
     ):
-        wait_until(lambda: "running." in log.read_text())
+        wait_until(lambda: "running." in log.read_text() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
         yield process
 
 
