@@ -127,16 +127,21 @@ def _ask_aside(entry: JobQueueEntry) -> None:
 
 
 def beat(entry: JobQueueEntry) -> None:
-    """Show that its worker is alive and gets on; that many attempts failed before no longer counts.
+    """Show that its worker is alive and has got on; that many attempts failed before no longer counts.
 
     Raises:
         LeaseLost: another worker has it now.
     """
-    now = timezone.now()
-    mine = JobQueueEntry.objects.filter(pk=entry.pk, fence=entry.fence, status=JobStatus.IN_PROCESS)
-    if not mine.update(lease_until=now + LEASE, heartbeat_at=now, attempts=0):
+    if not prolong(entry, attempts=0):
         raise LeaseLost()
     entry.attempts = 0
+
+
+def prolong(entry: JobQueueEntry, **values: object) -> bool:
+    """Show that its worker is alive; returns whether it has the entry still."""
+    now = timezone.now()
+    mine = JobQueueEntry.objects.filter(pk=entry.pk, fence=entry.fence, status=JobStatus.IN_PROCESS)
+    return bool(mine.update(lease_until=now + LEASE, heartbeat_at=now, **values))
 
 
 def change(entry: JobQueueEntry, event: Event, *conditions: Q, **values: object) -> bool:

@@ -6,10 +6,11 @@ no longer exists. A mapping's lease excludes everybody else, but for those who w
 held for.
 """
 
+import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -28,7 +29,11 @@ from connection.errors import RetryLater
 from coupling.models import TableMapping
 from sync.models import END, KeyRange, SynchJob, SynchState
 
-LEASE = timedelta(seconds=120)
+log = logging.getLogger(__name__)
+
+# Longer than a request takes (connection/dataverse/session.py), before and after which the holder shows that he lives.
+LEASE = timedelta(seconds=180)
+BEAT_EVERY = 15.0
 
 
 class AlreadyRunning(RetryLater):
@@ -44,12 +49,44 @@ class LeaseLost(RetryLater):
     text = _("Another process has taken over this synchronization.")
 
 
-_holds_one = ContextVar("_holds_one", default=False)
+Prolong = Callable[[], object]
+_held: ContextVar[tuple[Prolong, ...]] = ContextVar("_held", default=())
 
 
 def is_engine_at_work() -> bool:
     """Whether what runs here holds a lease, so that its writes to the ERP are no news to it."""
-    return _holds_one.get()
+    return bool(_held.get())
+
+
+@contextmanager
+def holding(prolong: Prolong) -> Iterator[None]:
+    """Have heartbeats prolong this, too, meanwhile."""
+    before = _held.set((*_held.get(), prolong))
+    try:
+        yield
+    finally:
+        _held.reset(before)
+
+
+def heartbeat() -> Callable[[], None]:
+    """What prolongs all that is held here, at most some times a minute, for whoever waits within a page.
+
+    It raises nothing: who has lost something learns so when he records the page.
+    """
+    beaten_at = time.monotonic()
+
+    def beat() -> None:
+        nonlocal beaten_at
+        if time.monotonic() - beaten_at < BEAT_EVERY:
+            return
+        beaten_at = time.monotonic()
+        try:
+            for prolong in _held.get():
+                prolong()
+        except DatabaseError as error:
+            log.warning("No sign of life could be given: %s", type(error).__name__)
+
+    return beat
 
 
 @dataclass(frozen=True)
@@ -68,6 +105,10 @@ class Lease:
         """
         if not self._mine.update(lease_until=timezone.now() + LEASE, **values):
             raise LeaseLost()
+
+    def prolong(self) -> None:
+        """Prolong it, unless somebody else holds it by now."""
+        self._mine.update(lease_until=timezone.now() + LEASE)
 
     def release(self, **values: object) -> None:
         """Let go of it, and set `values` on its row, unless somebody else holds it by now."""
@@ -97,11 +138,10 @@ def lease(mapping: TableMapping, *, patience: float = 0, job: SynchJob | None = 
 @contextmanager
 def keep(held: Lease) -> Iterator[None]:
     """Work under a lease that was taken, and let go of it at the end."""
-    before = _holds_one.set(True)
     try:
-        yield
+        with holding(held.prolong):
+            yield
     finally:
-        _holds_one.reset(before)
         held.release()
 
 

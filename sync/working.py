@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
@@ -27,12 +28,13 @@ from sync.entries import (
     heed,
     heed_clock,
     is_overtaken,
+    prolong,
     put_back,
     recall,
     shared,
     take,
 )
-from sync.lease import AlreadyRunning, LeaseLost, process_of
+from sync.lease import AlreadyRunning, LeaseLost, holding, process_of
 from sync.models import (
     Event,
     JobKind,
@@ -181,7 +183,8 @@ def _run_slice(entry: JobQueueEntry) -> None:
             return
         if entry.attempts > entry.max_attempts:
             raise WorkerLost
-        is_done = advance(execution, _client(entry), _order(entry), _pulse(entry))
+        with holding(partial(prolong, entry)):
+            is_done = advance(execution, _client(entry), _order(entry), _pulse(entry))
     except AlreadyRunning as error:
         put_back(entry, later=BUSY_DELAY)
         if isinstance(error, OthersAtWork):

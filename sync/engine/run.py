@@ -20,7 +20,7 @@ from sync.engine.pairing import pair
 from sync.engine.ranges import OthersAtWork, conclude, divide, start_over
 from sync.engine.reading import Reading, is_divided, is_in_ranges, read, read_range
 from sync.engine.writing import claim_matches, judge_and_write_crm
-from sync.lease import Lease, LeaseLost, keep, lease, lease_range
+from sync.lease import Lease, LeaseLost, heartbeat, keep, lease, lease_range
 from sync.models import END, JobQueueLogEntry, JobState, JobType, KeyRange, LogState, Side, SynchJob, SynchState
 
 PATIENCE = 60.0
@@ -107,6 +107,7 @@ def _run_to_the_end(
             progress(job)
         return True
 
+    client = client.attended(heartbeat())
     jobs: list[SynchJob] = []
     passes = order.passes(mapping)
     if not passes:
@@ -137,7 +138,7 @@ def advance(execution: JobQueueLogEntry, client: DataverseClient, order: Order, 
         LeaseLost: another process took it over.
         CRMBridgeError: a pass cannot go on; its job has failed and says why.
     """
-    mapping = execution.entry.mapping
+    mapping, client = execution.entry.mapping, client.attended(heartbeat())
     shared = SynchJob.objects.filter(execution=execution, ranges__isnull=False).first()
     with lease(mapping, job=shared) as held:
         _close_interrupted(mapping)
@@ -158,7 +159,7 @@ def assist(execution: JobQueueLogEntry, client: DataverseClient, order: Order, m
         LeaseLost: the pass has started over, or another process took the range over.
         CRMBridgeError: a range cannot be gone on with; it rests for a while, and the others stand.
     """
-    has_helped = False
+    has_helped, client = False, client.attended(heartbeat())
     shared = execution.synch_jobs.filter(state=JobState.RUNNING, ranges__isnull=False)
     while (job := shared.select_related("mapping").first()) and (taken := lease_range(job, even_resting=False)):
         has_helped = True

@@ -2,14 +2,22 @@
 
 import subprocess
 import sys
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
 from coupling.models import TableMapping
+from financials.models import CompanySettings, Currency
+from sync.engine.journal import record
+from sync.engine.writing import claim_matches
 from sync.lease import LEASE, AlreadyRunning, LeaseLost, lease, new_owner
-from sync.models import SynchState
+from sync.models import JobQueueEntry, JobStatus, SynchState
+from sync.queue import enqueue
+from sync.working import work_once
+from tests.clock import clock_set_by
 
 pytestmark = pytest.mark.django_db
 
@@ -57,3 +65,38 @@ def test_i5_who_lost_the_lease_can_write_no_more(mapping: TableMapping) -> None:
         with pytest.raises(LeaseLost), transaction.atomic():
             held.renew()
     assert SynchState.objects.get().lease_owner == "elsewhere:1:x"
+
+
+def test_i5_a_page_that_takes_long_loses_neither_entry_nor_mapping(
+    company: CompanySettings,
+    mappings: dict[str, TableMapping],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its many requests may have to wait, each for a minute and more."""
+    monkeypatch.setattr("sync.lease.BEAT_EVERY", 0)
+    Currency.objects.get_or_create(code="EUR")
+    soon = timezone.now() + timedelta(seconds=1)
+    seen: list[Any] = []
+
+    def before_the_writing(*page: Any) -> None:
+        SynchState.objects.update(lease_until=soon)
+        JobQueueEntry.objects.update(lease_until=soon, heartbeat_at=soon, attempts=3)
+        claim_matches(*page)
+
+    def after_it(*page: Any, **place: Any) -> None:
+        held = SynchState.objects.get(mapping=mappings["CURRENCY"]).lease_until
+        seen.append((held, JobQueueEntry.objects.values_list("lease_until", "heartbeat_at", "attempts").get()))
+        record(*page, **place)
+
+    monkeypatch.setattr("sync.engine.run.claim_matches", before_the_writing)
+    monkeypatch.setattr("sync.engine.run.record", after_it)
+    entry = enqueue(mappings["CURRENCY"], full=True)
+    with clock_set_by(timedelta(seconds=30)):
+        assert work_once()
+    entry.refresh_from_db()
+    assert entry.status == JobStatus.FINISHED, entry.message_text
+    assert seen
+    for mapping_until, (until, beaten_at, attempts) in seen:
+        assert min(mapping_until, until) > soon + LEASE / 2
+        assert beaten_at > soon
+        assert attempts == 3, "only a page that was done shows that it gets on"
