@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -172,14 +172,17 @@ def assist(execution: JobQueueLogEntry, client: DataverseClient, order: Order, m
 
 
 def _job_of(execution: JobQueueLogEntry, way: Direction, order: Order) -> SynchJob:
-    """The execution's job in this direction; a pass that an earlier attempt of this run finished is not run again."""
+    """The execution's job in this direction; a pass that an earlier attempt of this run finished is not run again.
+
+    One that has lost its position since is: what it found was read elsewhere, or with another set-up.
+    """
     if job := execution.synch_jobs.filter(direction=way).select_related("mapping").first():
         return _reopened(job)
     runs = execution.entry.log.exclude(pk=execution.pk)
     done = runs.filter(state=LogState.FINISHED).aggregate(last=Max("pk"))["last"] or 0
     earlier = SynchJob.objects.filter(execution__in=runs.filter(pk__gt=done), direction=way)
     before = earlier.select_related("mapping").first()
-    if before and before.state == JobState.FINISHED:
+    if before and before.state == JobState.FINISHED and before.position:
         return before
     return _begin(execution.entry.mapping, way, order, execution, before)
 
@@ -221,15 +224,16 @@ def _close_interrupted(mapping: TableMapping) -> None:
 def _notice_new_setup(mapping: TableMapping) -> bool:
     """Where the mapping was edited, what was read before lacks columns: links of the CRM name those they carry.
 
-    The CRM is read from its beginning once more (the ERP, where the clock was put back), and executions that are under
-    way start over, with the passes too that they have done. Returns whether this is so.
+    The CRM is read from its beginning once more (the ERP, where the clock was put back). Executions that are under way
+    start over, and so does what follows a failed one, with the passes too that were done. Returns whether this is so.
     """
     setup = fingerprint(mapping)
     known = SynchState.objects.values_list("setup", flat=True).get(mapping=mapping)
     if known == setup:
         return False
     if known:
-        start_over(SynchJob.objects.filter(mapping=mapping).exclude(state=JobState.FINISHED))
+        may_be_taken_up = ~Q(state=JobState.FINISHED) | Q(execution__state=LogState.FAILED)
+        start_over(SynchJob.objects.filter(may_be_taken_up, mapping=mapping))
         under_way = SynchJob.objects.filter(mapping=mapping, execution__finished_at=None, execution__isnull=False)
         under_way.update(state=JobState.RUNNING, finished_at=None, position="")
     cursor = {"erp_cursor": ""} if known == DISTRUSTED else {"crm_cursor": ""} if known else {}

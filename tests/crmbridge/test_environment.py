@@ -9,15 +9,28 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from connection.models import CRMConnection
 from coupling.defaults.install import install_defaults
-from coupling.models import Coupling, TableMapping
+from coupling.models import Coupling, CouplingState, Direction, TableMapping
 from financials.factories import CurrencyFactory, CustomerFactory
 from financials.models import CompanySettings
 from sync.lease import lease
-from sync.models import Change, JobState, SynchError, SynchJob, SynchState, Waiting
-from tests.factories import ConflictFactory, SynchErrorFactory, WaitingFactory
+from sync.models import (
+    Change,
+    JobQueueLogEntry,
+    JobState,
+    JobStatus,
+    LogState,
+    SynchError,
+    SynchJob,
+    SynchState,
+    Waiting,
+)
+from sync.queue import enqueue
+from sync.working import work_once
+from tests.factories import ConflictFactory, SynchErrorFactory, SynchJobFactory, WaitingFactory
 from tests.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.django_db
@@ -151,6 +164,28 @@ def test_in_another_environment_couplings_are_deleted_once_that_is_sure_and_hist
     assert desk.post("/connection/enable/")["Location"] == "/connection/"
     assert synchronize_fully() == {"CURRENCY": 0, "CUSTOMER": 1}
     assert synchronize_fully() == {"CURRENCY": 0, "CUSTOMER": 0}
+
+
+def test_a_run_that_failed_half_way_begins_anew_in_another_environment(
+    desk: Client, synchronized: CRMConnection, sandbox: SandboxProcess
+) -> None:
+    customers = TableMapping.objects.get(name="CUSTOMER")
+    entry = enqueue(customers, full=True)
+    failed = JobQueueLogEntry.objects.create(entry=entry, state=LogState.FAILED, finished_at=timezone.now())
+    half = {"mapping": customers, "execution": failed, "is_full": True}
+    SynchJobFactory.create(**half, direction=Direction.TO_CRM)
+    link = "changes:https://trial.crm4.dynamics.com/api/data/v9.2/accounts?$skiptoken=1"
+    SynchJobFactory.create(**half, direction=Direction.FROM_CRM, state=JobState.FAILED, position=link)
+    sandbox.reset(empty=True)
+    belongs_elsewhere()
+    answered(desk, answer="other", is_sure="on")
+    desk.post("/connection/enable/")
+    call_command("synchronize", "CURRENCY", full=True, stdout=StringIO())
+    while work_once():
+        pass
+    entry.refresh_from_db()
+    assert entry.status == JobStatus.FINISHED, entry.message_text
+    assert Coupling.objects.get(mapping=customers).state == CouplingState.COUPLED
 
 
 def test_the_same_environment_under_another_address_is_read_anew_unasked(
