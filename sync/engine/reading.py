@@ -15,6 +15,9 @@ from sync.engine.case import Pass
 from sync.models import END, KeyRange, Side, SynchError, SynchJob, SynchState, Waiting
 
 PAGE_SIZE = 1000
+SMALLEST_PAGE = 50
+SLOW, QUICK = 30.0, 5.0
+"""Seconds: a page that took longer had too many records; where a full one was quick, there is room for more."""
 RANGES = "ranges:"
 """Begins the position of a job whose pass is in its key ranges; the cursor follows that holds once all are read."""
 
@@ -72,12 +75,36 @@ def is_in_ranges(job: SynchJob) -> bool:
 def read_range(run: Pass, key_range: KeyRange) -> Iterator[Reading]:
     """The records of a key range, from its position on."""
     after = UUID(key_range.position) if key_range.position else key_range.after
-    for page in run.bridge.erp.between(after, key_range.until, PAGE_SIZE):
+    for page in run.bridge.erp.between(after, key_range.until, _size(run.job)):
         yield Reading(page, False, page.position or END)
 
 
+def _size(job: SynchJob) -> int:
+    return min(job.page_size, PAGE_SIZE)
+
+
+def learn_from(page: Page, seconds: float, job: SynchJob) -> None:
+    """Have the next slice read smaller pages where this one took long, and larger ones again where it was quick."""
+    if seconds > SLOW:
+        shrink(job)
+    elif seconds < QUICK and len(page.records) >= _size(job):
+        _resize(job, 2 * _size(job))
+
+
+def shrink(job: SynchJob) -> None:
+    """Have its pages read half as many records from now on."""
+    _resize(job, _size(job) // 2)
+
+
+def _resize(job: SynchJob, wanted: int) -> None:
+    size = min(PAGE_SIZE, max(SMALLEST_PAGE, wanted))
+    if size != _size(job):
+        job.page_size = size
+        SynchJob.objects.filter(pk=job.pk).update(page_size=size)
+
+
 def _all(run: Pass, place: str) -> Iterator[tuple[Page, str]]:
-    return ((page, page.position) for page in run.source.changes(place, PAGE_SIZE))
+    return ((page, page.position) for page in run.source.changes(place, _size(run.job)))
 
 
 def _changes(run: Pass, place: str) -> Iterator[tuple[Page, str]]:
@@ -89,13 +116,13 @@ def _changes(run: Pass, place: str) -> Iterator[tuple[Page, str]]:
 
 def _released(run: Pass, place: str) -> Iterator[tuple[Page, str]]:
     """Records whose waiting is over."""
-    return _fetched(run, _released_ids(run.mapping, run.side, int(place or 0)))
+    return _fetched(run, _released_ids(run.mapping, run.side, int(place or 0), _size(run.job)))
 
 
 def _passing(run: Pass, place: str) -> Iterator[tuple[Page, str]]:
     """Records whose error may have passed."""
     errors = SynchError.objects.filter(mapping=run.mapping, side=run.side, resolved_at__isnull=True)
-    slices = _slices(errors.filter(kind=Recovery.RETRY_LATER), int(place or 0))
+    slices = _slices(errors.filter(kind=Recovery.RETRY_LATER), int(place or 0), _size(run.job))
     return _fetched(run, (([each.record_id for each in rows], rows[-1].pk) for rows in slices))
 
 
@@ -105,7 +132,7 @@ def _unsettled(run: Pass, place: str) -> Iterator[tuple[Page, str]]:
     unsettled = unsettled.exclude(state=CouplingState.BROKEN)
     if not run.reads_erp:
         unsettled = unsettled.filter(state=CouplingState.COUPLED)
-    slices = _slices(unsettled, int(place or 0))
+    slices = _slices(unsettled, int(place or 0), _size(run.job))
     side = "erp_id" if run.reads_erp else "crm_id"
     return _fetched(run, (([getattr(each, side) for each in rows], rows[-1].pk) for rows in slices))
 
@@ -118,11 +145,11 @@ def _fetched(run: Pass, slices: Slices) -> Iterator[tuple[Page, str]]:
 
 def released(mapping: TableMapping, side: Side) -> Iterator[list[UUID]]:
     """The records of one side whose awaited partner is coupled now (I7), some at a time."""
-    return (ids for ids, _ in _released_ids(mapping, side, 0))
+    return (ids for ids, _ in _released_ids(mapping, side, 0, PAGE_SIZE))
 
 
-def _released_ids(mapping: TableMapping, side: Side, after: int) -> Slices:
-    for waiting in _slices(Waiting.objects.filter(mapping=mapping, side=side), after):
+def _released_ids(mapping: TableMapping, side: Side, after: int, size: int) -> Slices:
+    for waiting in _slices(Waiting.objects.filter(mapping=mapping, side=side), after, size):
         references = {(each.waits_for_id, each.waits_for_key) for each in waiting}
         found = Lookups.resolve(references, []) if side == Side.ERP else Lookups.resolve([], references)
         known = found.crm_ids if side == Side.ERP else found.erp_keys
@@ -131,8 +158,8 @@ def _released_ids(mapping: TableMapping, side: Side, after: int) -> Slices:
             yield list(ids), waiting[-1].pk
 
 
-def _slices(rows: QuerySet[M], after: int) -> Iterator[list[M]]:
+def _slices(rows: QuerySet[M], after: int, size: int) -> Iterator[list[M]]:
     """The rows by primary key, a page at a time (I9), so that those which stay what they are are not met twice."""
-    while found := list(rows.filter(pk__gt=after).order_by("pk")[:PAGE_SIZE]):
+    while found := list(rows.filter(pk__gt=after).order_by("pk")[:size]):
         yield found
         after = found[-1].pk

@@ -1,5 +1,6 @@
 """One run of a mapping: reads like the five steps of DESIGN §4."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from sync.engine.fingerprint import DISTRUSTED, fingerprint
 from sync.engine.journal import record
 from sync.engine.pairing import pair
 from sync.engine.ranges import OthersAtWork, conclude, divide, start_over
-from sync.engine.reading import Reading, is_divided, is_in_ranges, read, read_range
+from sync.engine.reading import PAGE_SIZE, Reading, is_divided, is_in_ranges, learn_from, read, read_range, shrink
 from sync.engine.writing import claim_matches, judge_and_write_crm
 from sync.lease import Lease, LeaseLost, heartbeat, keep, lease, lease_range
 from sync.models import END, JobQueueLogEntry, JobState, JobType, KeyRange, LogState, Side, SynchJob, SynchState
@@ -177,6 +178,9 @@ def _job_of(execution: JobQueueLogEntry, way: Direction, order: Order) -> SynchJ
     One that has lost its position since is: what it found was read elsewhere, or with another set-up.
     """
     if job := execution.synch_jobs.filter(direction=way).select_related("mapping").first():
+        if execution.entry.attempts:
+            # The last page was too much for its worker.
+            shrink(job)
         return _reopened(job)
     runs = execution.entry.log.exclude(pk=execution.pk)
     done = runs.filter(state=LogState.FINISHED).aggregate(last=Max("pk"))["last"] or 0
@@ -208,7 +212,13 @@ def _begin(
         SynchState.objects.filter(mapping=mapping).update(**{f"{_side(way)}_cursor": ""})
     with transaction.atomic():
         job = SynchJob.objects.create(
-            mapping=mapping, direction=way, is_full=order.full, type=order.type, execution=execution, position=position
+            mapping=mapping,
+            direction=way,
+            is_full=order.full,
+            type=order.type,
+            execution=execution,
+            position=position,
+            page_size=before.page_size if before else PAGE_SIZE,
         )
         KeyRange.objects.filter(job=before).update(job=job)
     return job
@@ -269,10 +279,13 @@ def _run_pass(job: SynchJob, client: DataverseClient, order: Order, held: Lease,
 
 
 def _go_through(run: Pass, readings: Iterable[Reading], may_go_on: MayGoOn) -> bool:
+    began = time.monotonic()
     for reading in readings:
         _settle(run, reading)
+        learn_from(reading.page, time.monotonic() - began, run.job)
         if not may_go_on(run.job):
             return False
+        began = time.monotonic()
     return True
 
 

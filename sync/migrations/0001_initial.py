@@ -187,6 +187,7 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finish')),
                 ('message', connection.texts.Texts(blank=True, default=dict, verbose_name='message')),
                 ('position', models.TextField(blank=True, default='', editable=False, verbose_name='position')),
+                ('page_size', models.PositiveSmallIntegerField(default=1000, editable=False, verbose_name='records a page')),
                 ('read', models.PositiveIntegerField(default=0, verbose_name='read')),
                 ('inserted', models.PositiveIntegerField(default=0, verbose_name='inserted')),
                 ('modified', models.PositiveIntegerField(default=0, verbose_name='modified')),

@@ -77,6 +77,7 @@ class SynchJob(models.Model):
         verbose_name=_("job queue log entry"),
     )
     position = models.TextField(_("position"), blank=True, default="", editable=False)
+    page_size = models.PositiveSmallIntegerField(_("records a page"), default=1000, editable=False)
     read = models.PositiveIntegerField(_("read"), default=0)
     inserted = models.PositiveIntegerField(_("inserted"), default=0)
     modified = models.PositiveIntegerField(_("modified"), default=0)

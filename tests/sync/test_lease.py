@@ -10,11 +10,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from coupling.models import TableMapping
-from financials.models import CompanySettings, Currency
+from financials.models import CompanySettings, Currency, Salesperson
 from sync.engine.journal import record
 from sync.engine.writing import claim_matches
 from sync.lease import LEASE, AlreadyRunning, LeaseLost, lease, new_owner
-from sync.models import JobQueueEntry, JobStatus, SynchState
+from sync.models import JobKind, JobQueueEntry, JobStatus, SynchJob, SynchState
 from sync.queue import enqueue
 from sync.working import work_once
 from tests.clock import clock_set_by
@@ -100,3 +100,27 @@ def test_i5_a_page_that_takes_long_loses_neither_entry_nor_mapping(
         assert min(mapping_until, until) > soon + LEASE / 2
         assert beaten_at > soon
         assert attempts == 3, "only a page that was done shows that it gets on"
+
+
+def test_i5_a_page_that_took_long_or_cost_a_worker_is_read_in_smaller_ones(
+    company: CompanySettings,
+    mappings: dict[str, TableMapping],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("PAGE_SIZE", 4), ("SMALLEST_PAGE", 1), ("SLOW", -1)):
+        monkeypatch.setattr(f"sync.engine.reading.{name}", value)
+    monkeypatch.setattr("sync.working.SLICE", 0)
+    for number in range(9):
+        Salesperson.objects.create(code=f"S{number}", name=f"Seller {number}")
+    enqueue(mappings["SALESPEOPLE"], JobKind.COUPLE)
+    read = []
+    for lost in (False, False, True):
+        JobQueueEntry.objects.update(attempts=int(lost))
+        assert work_once()
+        read.append(SynchJob.objects.get().read)
+    assert read == [4, 6, 7]
+    JobQueueEntry.objects.update(attempts=0)
+    monkeypatch.setattr("sync.engine.reading.SLOW", 1e9)
+    monkeypatch.setattr("sync.engine.reading.QUICK", 1e9)
+    assert work_once()
+    assert SynchJob.objects.get().page_size == 2
