@@ -24,11 +24,10 @@ from tests.planted import Watch, install
 from tests.sandbox_process import SandboxProcess
 from tests.turns import Turns
 
-# Nothing in them depends on the database that crmbridge runs on, so once is enough; in the second only where a test
+# Nothing in them depends on the database that crmbridge runs on, so once is enough; elsewhere that is so where a test
 # has no database at all, which pytest-django makes sure of.
 ANY_DATABASE = ("tests/sandbox/", "tests/browser/")
-WIRE = "tests/connection/"
-DATABASES = frozenset({"db", "transactional_db", "live_server"})
+DATABASES = frozenset({"db", "transactional_db", "live_server", "own_installation"})
 PASSWORD = "correct horse battery staple"
 SEEN_APPS = ("connection", "coupling", "financials", "sync")
 
@@ -56,7 +55,7 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         path = item.path.relative_to(config.rootpath).as_posix()
-        if path.startswith(ANY_DATABASE) or (path.startswith(WIRE) and not _has_database(item)):
+        if path.startswith(ANY_DATABASE) or not _has_database(item):
             item.add_marker(pytest.mark.any_database)
 
 

@@ -52,6 +52,7 @@ def choose(experience: Experience) -> None:
     CompanySettings.objects.update(experience=experience)
 
 
+@pytest.mark.any_database
 def test_s07_every_address_of_the_integration_is_refused_below_suite(
     client: Client, alice: User, things: dict[str, Any]
 ) -> None:

@@ -16,7 +16,8 @@ from sync.models import JobQueueEntry
 from tests.clock import clock_set_by
 from tests.factories import ConnectionFactory, TableMappingFactory
 
-pytestmark = pytest.mark.django_db
+# The watch closes connections that are old, and would take one in a transaction for such.
+pytestmark = pytest.mark.django_db(transaction=True)
 SECOND = timedelta(seconds=1)
 
 
