@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.conf import Conf
@@ -26,6 +26,7 @@ from sync.models import END, OPEN, JobKind, JobQueueEntry, JobQueueLogEntry, Job
 log = logging.getLogger(__name__)
 
 KEEP = timedelta(days=30)
+MOST_FORGOTTEN = 5000
 _LOOK_EVERY = 0.2
 
 
@@ -110,7 +111,7 @@ def hand_over_many(number: int) -> None:
 
 
 def forget_old(now: datetime) -> None:
-    """Remove one-off entries and task results that ended long ago; full synchronizations keep theirs.
+    """Remove one-off entries, synch jobs and task results that ended long ago; full synchronizations keep theirs.
 
     What failed so long ago goes on from its beginning, where somebody restarts it.
     """
@@ -118,4 +119,12 @@ def forget_old(now: datetime) -> None:
     old.filter(status__in=(JobStatus.FINISHED, JobStatus.ERROR)).delete()
     JobQueueLogEntry.objects.filter(finished_at__lt=now - KEEP, entry__interval_minutes__isnull=False).delete()
     start_over(SynchJob.objects.filter(finished_at__lt=now - KEEP).exclude(position__in=("", END)))
+    _forget_jobs(now)
     Task.objects.filter(stopped__lt=now - timedelta(days=1)).delete()
+
+
+def _forget_jobs(now: datetime) -> None:
+    """Remove synch jobs, some at a time; the latest of a mapping in each status tells how it stands, and is kept."""
+    latest = SynchJob.objects.order_by().values("mapping", "state").annotate(latest=Max("pk")).values("latest")
+    old = SynchJob.objects.filter(finished_at__lt=now - KEEP, execution__entry__review_line=None).exclude(pk__in=latest)
+    SynchJob.objects.filter(pk__in=list(old.order_by("pk").values_list("pk", flat=True)[:MOST_FORGOTTEN])).delete()

@@ -20,11 +20,17 @@ from sync import working
 from sync.checks import check_retry
 from sync.entries import beat, cancel, change, hold, neglect, put_back, restart, take
 from sync.lease import LeaseLost
-from sync.models import TRANSITIONS, Event, JobKind, JobQueueEntry, JobStatus, LogState, Priority
-from sync.queue import WorkFailedError, enqueue, enqueue_synchronization, wait_for
+from sync.models import TRANSITIONS, Event, JobKind, JobQueueEntry, JobState, JobStatus, LogState, Priority, SynchJob
+from sync.queue import WorkFailedError, enqueue, enqueue_synchronization, forget_old, wait_for
 from sync.working import hand_over_due, sweep, work_once
 from tests.clock import clock_set_by
-from tests.factories import ConnectionFactory, SynchJobFactory, TableMappingFactory
+from tests.factories import (
+    ChangeFactory,
+    ConnectionFactory,
+    FullSynchReviewLineFactory,
+    SynchJobFactory,
+    TableMappingFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -419,3 +425,21 @@ def test_work_that_nobody_takes_is_noticed(customer: TableMapping) -> None:
         assert neglect() >= minute
         JobQueueEntry.objects.update(heartbeat_at=timezone.now())
         assert neglect() < minute
+
+
+def test_old_synch_jobs_go_but_for_the_latest_and_those_of_full_synchronizations(
+    customer: TableMapping, contact: TableMapping
+) -> None:
+    entry = enqueue(customer)
+    FullSynchReviewLineFactory.create(mapping=customer, entry=entry)
+    long_ago = timezone.now() - timedelta(days=40)
+    of_review = SynchJobFactory.create(mapping=customer, execution=entry.log.create(), finished_at=long_ago)
+    old, latest_failed = SynchJobFactory.create_batch(2, mapping=contact, finished_at=long_ago, state=JobState.FAILED)
+    change = ChangeFactory.create(job=old)
+    _older, latest = SynchJobFactory.create_batch(2, mapping=customer, finished_at=long_ago)
+    new = SynchJobFactory.create(mapping=customer)
+    forget_old(timezone.now())
+    assert set(SynchJob.objects.all()) == {of_review, latest_failed, new}
+    assert latest not in SynchJob.objects.all(), "a later one succeeded"
+    change.refresh_from_db()
+    assert change.job is None
