@@ -18,6 +18,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from connection.dataverse.client import DataverseClient
 from connection.models import CRMConnection, SolutionImport
 from connection.solution import importing
+from tests import flushing
 from tests.installations import Template
 from tests.own_redis import empty_databases, leave_nothing_in
 from tests.planted import Watch, install
@@ -129,10 +130,12 @@ def django_db_setup(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Template]:
     """The test database, of which a copy is kept before anybody else can be connected with it."""
-    with django_db_blocker.unblock():
-        template = Template(tmp_path_factory.mktemp("template"))
-    yield template
-    template.drop()
+    with pytest.MonkeyPatch.context() as patch:
+        with django_db_blocker.unblock():
+            template = Template(tmp_path_factory.mktemp("template"))
+            flushing.install(patch)
+        yield template
+        template.drop()
 
 
 @pytest.fixture
