@@ -22,7 +22,7 @@ _USER = (
     "accessmode",
     "_businessunitid_value",
 )
-# dataverse-web-api.md 12: system jobs of the kind “Import Solution”, and those that are over.
+# System jobs of the kind “Import Solution Async Operation”, and those that are over (table `asyncoperation`).
 _IMPORT_SOLUTION, _COMPLETED = 203, 3
 _ROLE = "roleid,name,_roletemplateid_value,_parentrootroleid_value"
 
