@@ -58,6 +58,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         path = item.path.relative_to(config.rootpath).as_posix()
         if path.startswith(ANY_DATABASE) or not _has_database(item):
             item.add_marker(pytest.mark.any_database)
+        if "template" in getattr(item, "fixturenames", ()):
+            # pytest-django makes only those databases that some test is marked for.
+            item.add_marker(pytest.mark.django_db)
 
 
 def _has_database(item: pytest.Item) -> bool:

@@ -25,6 +25,11 @@ from django.contrib.auth.models import User
 User.objects.create_superuser("alice", password={PASSWORD!r})
 """
 
+SWITCHED = """
+from coupling.models import TableMapping
+TableMapping.objects.filter(name="SALESPEOPLE").update(is_enabled={})
+"""
+
 
 @pytest.fixture
 def slow_crm(tmp_path: Path) -> Iterator[SandboxProcess]:
@@ -97,8 +102,12 @@ def line(page: Page, name: str) -> Locator:
     return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
 
 
-def test_s75_s76_s77_s78_s79_s80_s81_s84_the_browser_closes_and_everything_is_killed_and_the_run_ends_right(
-    installation: dict[str, str], count: Callable[[str], int], chromium: Browser, tmp_path: Path
+def test_s70_to_s84_the_browser_closes_and_everything_is_killed_and_the_run_ends_right(
+    installation: dict[str, str],
+    slow_crm: SandboxProcess,
+    count: Callable[[str], int],
+    chromium: Browser,
+    tmp_path: Path,
 ) -> None:
     port = free_port()
     address = f"http://localhost:{port}"
@@ -123,6 +132,11 @@ def test_s75_s76_s77_s78_s79_s80_s81_s84_the_browser_closes_and_everything_is_ki
         drill_down(page)
         review(page)
         expect(page.get_by_role("status")).to_contain_text("Everything has been synchronized.")
+        in_order(page)
+        written = slow_crm.calls()["writes"]
+        a_line_fails_and_others_wait(page, installation)
+        assert slow_crm.calls()["writes"] == written, "a second time changes nothing (S83)"
+        assert count("accounts") == CUSTOMERS
         again.close()
 
 
@@ -155,3 +169,29 @@ def drill_down(page: Page) -> None:
         expect(page.get_by_role("main")).to_contain_text(heading)
         expect(page.get_by_role("main")).to_contain_text("CUSTOMER")
         page.go_back()
+
+
+def in_order(page: Page) -> None:
+    """Every line began when those had ended that it depends on (S72 to S74), and saw every record (S70)."""
+    found = page.request.get("/api/v1/job-queue-entries/", params={"is_full": "true"}).json()["results"]
+    entries = {each["mapping"]: each for each in found if each["is_full"]}
+    for first, then in (("CURRENCY", "CUSTOMER"), ("SALESPEOPLE", "CUSTOMER"), ("CUSTOMER", "CONTACT")):
+        assert entries[first]["finished_at"] <= entries[then]["log"][-1]["started_at"], f"{first} before {then}"
+    for name in entries:
+        seen = re.search(r"([\d,]+) / ([\d,]+)", line(page, name).inner_text())
+        assert seen, name
+        assert seen[1] == seen[2], name
+
+
+def a_line_fails_and_others_wait(page: Page, env: dict[str, str]) -> None:
+    """The line says so and those that need it are not started and say why (S82); mended, all goes on to its end."""
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_role("status")).to_contain_text("Nothing has been started.")
+    run_code(SWITCHED.format(False), env=env)
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("status")).to_contain_text("1 line failed")
+    expect(line(page, "SALESPEOPLE")).to_contain_text("This mapping is switched off.")
+    expect(line(page, "CUSTOMER")).to_contain_text("Not started: waits for SALESPEOPLE, which failed")
+    run_code(SWITCHED.format(True), env=env)
+    page.locator("#restart").click()
+    expect(page.get_by_role("status")).to_contain_text("Everything has been synchronized.")
