@@ -62,10 +62,11 @@ def test_an_answer_without_end_is_cut_off(serve: Serve, pauses: Pauses, monkeypa
 def test_an_answer_that_trickles_is_cut_off(serve: Serve, pauses: Pauses, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded, "MOST_SECONDS", 0.3)
     began = time.monotonic()
-    with serve(lambda asked: Said(200, b" " * 100, pause=0.1)) as server:
+    with serve(lambda asked: Said(200, b" " * 600, pause=0.1)) as server:
         with pytest.raises(AnswerTooLong, match="not Dynamics CRM") as caught:
             Http(server.address, Tokens(), traffic=Traffic(clock=pauses)).get("accounts")
-        assert time.monotonic() - began < 3
+        # Far less than the minute that all of it takes, however busy the machine.
+        assert time.monotonic() - began < 30
     assert "seconds" in caught.value.technical
 
 

@@ -179,7 +179,8 @@ def test_a_429_that_one_worker_sees_holds_back_the_others(serve: Serve) -> None:
         Http(server.address, Tokens(), traffic=Traffic(store, one)).get("accounts")
         Http(server.address, Tokens(), traffic=Traffic(store, another)).get("accounts")
     assert sum(one) >= 7
-    assert sum(another) >= 6.5
+    # Seven seconds, less what has passed since the first was told.
+    assert sum(another) > 3
 
 
 def test_a_person_is_told_of_a_long_pause_instead_of_kept_waiting(serve: Serve, pauses: Pauses) -> None:
